@@ -1,0 +1,420 @@
+//! Expressions and function calls.
+
+use super::{
+    names::{self, Use},
+    printer::{Printed, Printer, refused, without},
+};
+use sqlparser::ast::{
+    BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, ObjectNamePart, TrimWhereField, UnaryOperator, Value, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
+
+const NOT_SHARED: &str = "SQLite and PostgreSQL do not share it";
+
+impl Printer {
+    pub fn expr(&mut self, expr: &Expr) -> Printed {
+        self.nested(|printer| printer.expr_inside(expr))
+    }
+
+    pub fn exprs(&mut self, exprs: &[Expr]) -> Printed {
+        self.list(exprs, Self::expr)
+    }
+
+    /// An operand: in parentheses unless it cannot be taken apart.
+    fn operand(&mut self, expr: &Expr) -> Printed {
+        if is_atom(expr) {
+            return self.expr(expr);
+        }
+        self.push("(");
+        self.expr(expr)?;
+        self.push(")");
+        Ok(())
+    }
+
+    fn postfix(&mut self, expr: &Expr, operator: &str) -> Printed {
+        self.operand(expr)?;
+        self.push(operator);
+        Ok(())
+    }
+
+    fn infix(&mut self, left: &Expr, operator: &str, right: &Expr) -> Printed {
+        self.operand(left)?;
+        self.push(" ");
+        self.push(operator);
+        self.push(" ");
+        self.operand(right)
+    }
+
+    fn expr_inside(&mut self, expr: &Expr) -> Printed {
+        match expr {
+            Expr::Nested(inner) => self.expr(inner),
+            Expr::Identifier(ident) => self.column(ident),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, column] => {
+                    self.table_name(table)?;
+                    self.push(".");
+                    self.column(column)
+                }
+                _ => refused(expr, "a column has at most one qualifier, its table"),
+            },
+            Expr::Value(value) => self.value(&value.value),
+            Expr::IsTrue(inner) => self.postfix(inner, " IS TRUE"),
+            Expr::IsNotTrue(inner) => self.postfix(inner, " IS NOT TRUE"),
+            Expr::IsFalse(inner) => self.postfix(inner, " IS FALSE"),
+            Expr::IsNotFalse(inner) => self.postfix(inner, " IS NOT FALSE"),
+            Expr::IsNull(inner) => self.postfix(inner, " IS NULL"),
+            Expr::IsNotNull(inner) => self.postfix(inner, " IS NOT NULL"),
+            Expr::IsDistinctFrom(left, right) => self.infix(left, "IS DISTINCT FROM", right),
+            Expr::IsNotDistinctFrom(left, right) => self.infix(left, "IS NOT DISTINCT FROM", right),
+            Expr::UnaryOp { op, expr: inner } => self.unary(op, inner),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::Between { expr: inner, negated, low, high } => {
+                self.operand(inner)?;
+                self.push(if *negated { " NOT BETWEEN " } else { " BETWEEN " });
+                self.infix(low, "AND", high)
+            }
+            Expr::InList { expr: inner, list, negated } => {
+                without(list.is_empty(), "IN ()")?;
+                self.is_in(inner, *negated)?;
+                self.exprs(list)?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::InSubquery { expr: inner, subquery, negated } => {
+                self.is_in(inner, *negated)?;
+                self.query(subquery)?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Like { negated, any: false, expr: inner, pattern, escape_char } => {
+                self.like(*negated, inner, pattern, escape_char.as_deref(), ("(", ")"))
+            }
+            Expr::ILike { negated, any: false, expr: inner, pattern, escape_char } => {
+                self.like(*negated, inner, pattern, escape_char.as_deref(), ("(lower(", "))"))
+            }
+            Expr::Exists { subquery, negated } => {
+                self.push(if *negated { "NOT EXISTS (" } else { "EXISTS (" });
+                self.query(subquery)?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Subquery(subquery) => {
+                self.push("(");
+                self.query(subquery)?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Tuple(items) if items.len() > 1 => {
+                self.push("(");
+                self.exprs(items)?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, format: None } => {
+                self.cast(inner, data_type)
+            }
+            Expr::Substring { expr: inner, substring_from: Some(from), substring_for, special: _, shorthand: _ } => {
+                self.push("substr(");
+                self.expr(inner)?;
+                self.push(", ");
+                self.expr(from)?;
+                self.optional(", ", substring_for.as_deref())?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
+                self.push(match trim_where {
+                    None | Some(TrimWhereField::Both) => "trim(",
+                    Some(TrimWhereField::Leading) => "ltrim(",
+                    Some(TrimWhereField::Trailing) => "rtrim(",
+                });
+                self.expr(inner)?;
+                self.optional(", ", trim_what.as_deref())?;
+                self.push(")");
+                Ok(())
+            }
+            Expr::Function(function) => self.function(function),
+            // Every other kind, those of later versions of the parser included.
+            other => refused(other, NOT_SHARED),
+        }
+    }
+
+    pub fn optional(&mut self, before: &str, expr: Option<&Expr>) -> Printed {
+        match expr {
+            None => Ok(()),
+            Some(expr) => {
+                self.push(before);
+                self.expr(expr)
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Value) -> Printed {
+        match value {
+            Value::Null => self.push("NULL"),
+            Value::Boolean(true) => self.push("TRUE"),
+            Value::Boolean(false) => self.push("FALSE"),
+            Value::SingleQuotedString(text) => self.text(text),
+            Value::Placeholder(name) => return self.parameter(name),
+            Value::Number(digits, false) if is_number(digits) => self.push(digits),
+            other => {
+                return refused(other, "literals are numbers, 'text', TRUE, FALSE and NULL; pass others as parameters");
+            }
+        }
+        Ok(())
+    }
+
+    fn unary(&mut self, op: &UnaryOperator, inner: &Expr) -> Printed {
+        self.push(match op {
+            UnaryOperator::Minus => "-",
+            UnaryOperator::Plus => "+",
+            UnaryOperator::Not => "NOT ",
+            other => return refused(other, NOT_SHARED),
+        });
+        self.operand(inner)
+    }
+
+    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Printed {
+        let operator = match op {
+            BinaryOperator::Plus => "+",
+            BinaryOperator::Minus => "-",
+            BinaryOperator::Multiply => "*",
+            BinaryOperator::Divide => "/",
+            BinaryOperator::Modulo => "%",
+            BinaryOperator::StringConcat => "||",
+            BinaryOperator::Gt => ">",
+            BinaryOperator::Lt => "<",
+            BinaryOperator::GtEq => ">=",
+            BinaryOperator::LtEq => "<=",
+            BinaryOperator::Eq => "=",
+            BinaryOperator::NotEq => "<>",
+            BinaryOperator::And => "AND",
+            BinaryOperator::Or => "OR",
+            other => return refused(other, NOT_SHARED),
+        };
+        // A row of (a, b) compares with another; nothing else is done with one.
+        self.infix(left, operator, right)
+    }
+
+    fn is_in(&mut self, inner: &Expr, negated: bool) -> Printed {
+        self.operand(inner)?;
+        self.push(if negated { " NOT IN (" } else { " IN (" });
+        Ok(())
+    }
+
+    /// PostgreSQL escapes with a backslash unless told otherwise; SQLite is told so.
+    fn like(
+        &mut self,
+        negated: bool,
+        inner: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        fold: (&str, &str),
+    ) -> Printed {
+        // Matching one long text is one step of SQLite's machine, and cannot be interrupted.
+        self.inline = false;
+        for (part, before) in [(inner, ""), (pattern, if negated { " NOT LIKE " } else { " LIKE " })] {
+            self.push(before);
+            self.push(fold.0);
+            self.expr(part)?;
+            self.push(fold.1);
+        }
+        self.push(" ESCAPE ");
+        match escape {
+            None => self.text("\\"),
+            Some(Expr::Value(value)) => match &value.value {
+                Value::SingleQuotedString(text) if text.chars().count() == 1 => self.text(text),
+                other => return refused(other, "ESCAPE takes one character in quotes"),
+            },
+            Some(other) => return refused(other, "ESCAPE takes one character in quotes"),
+        }
+        Ok(())
+    }
+
+    fn case(&mut self, operand: Option<&Expr>, conditions: &[CaseWhen], otherwise: Option<&Expr>) -> Printed {
+        self.push("CASE");
+        self.optional(" ", operand)?;
+        for CaseWhen { condition, result } in conditions {
+            self.push(" WHEN ");
+            self.expr(condition)?;
+            self.push(" THEN ");
+            self.expr(result)?;
+        }
+        self.optional(" ELSE ", otherwise)?;
+        self.push(" END");
+        Ok(())
+    }
+
+    fn cast(&mut self, inner: &Expr, data_type: &DataType) -> Printed {
+        let target = names::column_type(data_type)?;
+        if target.sqlite == "BOOLEAN" || target.length.is_some() {
+            return refused(data_type, "cast to TEXT, an integer, REAL, DOUBLE PRECISION or BLOB");
+        }
+        self.push("CAST(");
+        self.expr(inner)?;
+        self.push(" AS ");
+        self.push(target.sqlite);
+        self.push(")");
+        Ok(())
+    }
+
+    fn function(&mut self, function: &Function) -> Printed {
+        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
+            function;
+        let name = match name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] => ident.value.to_ascii_lowercase(),
+            _ => return refused(name, "functions have no schema"),
+        };
+        without(*uses_odbc_syntax, "{fn …}")?;
+        without(*parameters != FunctionArguments::None, "function parameters")?;
+        without(!within_group.is_empty(), "WITHIN GROUP")?;
+        without(null_treatment.is_some(), "IGNORE NULLS")?;
+        let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) = args else {
+            return refused(function, "a function is called with a list of arguments");
+        };
+        without(!clauses.is_empty(), "a clause among a function's arguments")?;
+        let usage = names::function(&name, args.len())?;
+        let distinct = *duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        without(distinct && (usage != Use::Aggregate || over.is_some()), "DISTINCT here")?;
+        without(filter.is_some() && usage != Use::Aggregate, "FILTER on a function that is no aggregate")?;
+        match (usage, over) {
+            (Use::Scalar, Some(_)) => return refused(function, "this function takes no OVER"),
+            (Use::Window, None) => return refused(function, "this function needs OVER"),
+            _ => {}
+        }
+        if name == "replace" {
+            self.inline = false;
+        }
+        self.push(&name);
+        self.push(if distinct { "(DISTINCT " } else { "(" });
+        self.list(args, |printer, arg| printer.argument(&name, arg))?;
+        self.push(")");
+        if let Some(filter) = filter {
+            self.push(" FILTER (WHERE ");
+            self.expr(filter)?;
+            self.push(")");
+        }
+        match over {
+            None => Ok(()),
+            Some(WindowType::NamedWindow(window)) => {
+                self.push(" OVER ");
+                self.ident(window)
+            }
+            Some(WindowType::WindowSpec(spec)) => {
+                self.push(" OVER ");
+                self.window(spec)
+            }
+        }
+    }
+
+    fn argument(&mut self, function: &str, arg: &FunctionArg) -> Printed {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if function == "count" => {
+                self.push("*");
+                Ok(())
+            }
+            other => refused(other, "arguments are plain expressions"),
+        }
+    }
+
+    pub fn window(&mut self, spec: &WindowSpec) -> Printed {
+        let WindowSpec { window_name, partition_by, order_by, window_frame } = spec;
+        self.push("(");
+        if let Some(window) = window_name {
+            self.ident(window)?;
+        }
+        if !partition_by.is_empty() {
+            self.push(" PARTITION BY ");
+            self.exprs(partition_by)?;
+        }
+        if !order_by.is_empty() {
+            self.push(" ORDER BY ");
+            self.list(order_by, Self::order)?;
+        }
+        if let Some(WindowFrame { units, start_bound, end_bound }) = window_frame {
+            self.push(match units {
+                WindowFrameUnits::Rows => " ROWS ",
+                WindowFrameUnits::Range => " RANGE ",
+                WindowFrameUnits::Groups => " GROUPS ",
+            });
+            self.push("BETWEEN ");
+            self.bound(start_bound)?;
+            self.push(" AND ");
+            self.bound(end_bound.as_ref().unwrap_or(&WindowFrameBound::CurrentRow))?;
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn bound(&mut self, bound: &WindowFrameBound) -> Printed {
+        let (expr, side) = match bound {
+            WindowFrameBound::CurrentRow => {
+                self.push("CURRENT ROW");
+                return Ok(());
+            }
+            WindowFrameBound::Preceding(expr) => (expr, " PRECEDING"),
+            WindowFrameBound::Following(expr) => (expr, " FOLLOWING"),
+        };
+        match expr {
+            None => self.push("UNBOUNDED"),
+            Some(expr) => self.operand(expr)?,
+        }
+        self.push(side);
+        Ok(())
+    }
+}
+
+/// Whether a printed expression ends where it begins: nothing beside it can bind to a part of it.
+fn is_atom(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_atom(inner),
+        Expr::Identifier(_)
+        | Expr::CompoundIdentifier(_)
+        | Expr::Value(_)
+        | Expr::Function(_)
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Subquery(_)
+        | Expr::Tuple(_)
+        | Expr::Substring { .. }
+        | Expr::Trim { .. } => true,
+        _ => false,
+    }
+}
+
+/// `12`, `1.5`, `.5`, `1e-3`: not hexadecimal, and no integer that SQLite would quietly turn into a real.
+fn is_number(text: &str) -> bool {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(exponent) = exponent {
+        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if exponent.is_empty() || !digits(exponent) {
+            return false;
+        }
+    }
+    match mantissa.split_once('.') {
+        Some((whole, part)) => digits(whole) && digits(part) && mantissa.len() > 1,
+        None if exponent.is_some() => !mantissa.is_empty() && digits(mantissa),
+        None => digits(mantissa) && mantissa.parse::<u64>().is_ok_and(|number| number <= 1 << 63),
+    }
+}
+
+/// The literals a column may default to: constants, so that they mean the same at any time.
+pub(super) fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_constant(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => {
+            matches!(&**expr, Expr::Value(value) if matches!(value.value, Value::Number(..)))
+        }
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        _ => false,
+    }
+}

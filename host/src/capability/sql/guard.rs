@@ -1,0 +1,156 @@
+//! What stands behind the checker: SQLite's authorizer and the handler that stops a running statement.
+//!
+//! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and the
+//! functions on the list, and would still end at its deadline.
+
+use super::{check::SQLITE_FUNCTIONS, check::is_reserved};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Whose statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Mode {
+    Plugin,
+    Migration,
+    Host,
+}
+
+/// The mode of one connection, which its authorizer reads.
+#[derive(Debug, Clone)]
+pub(super) struct ModeSwitch(Arc<AtomicU8>);
+
+impl ModeSwitch {
+    pub fn new() -> Self {
+        ModeSwitch(Arc::new(AtomicU8::new(Mode::Plugin as u8)))
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.0.store(mode as u8, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Mode {
+        match self.0.load(Ordering::Relaxed) {
+            mode if mode == Mode::Host as u8 => Mode::Host,
+            mode if mode == Mode::Migration as u8 => Mode::Migration,
+            _ => Mode::Plugin,
+        }
+    }
+
+    /// SQLite's authorizer callback. It runs when a statement is prepared, and again when the schema has changed.
+    pub fn authorize(&self, context: AuthContext<'_>) -> Authorization {
+        let allowed = context.database_name.is_none_or(|name| name.eq_ignore_ascii_case("main"))
+            && match self.get() {
+                Mode::Plugin => plugin_may(context.action),
+                Mode::Migration => migration_may(context.action),
+                Mode::Host => host_may(context.action),
+            };
+        match allowed {
+            true => Authorization::Allow,
+            false => Authorization::Deny,
+        }
+    }
+}
+
+fn plugin_may(action: AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Select | AuthAction::Recursive => true,
+        AuthAction::Read { table_name, .. }
+        | AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } => !is_reserved(table_name),
+        AuthAction::Function { function_name } => is_listed(function_name),
+        _ => false,
+    }
+}
+
+/// A migration's statements come from the checker, which knows no reserved name; SQLite itself reads and writes its schema
+/// table while it carries them out, and calls functions of its own.
+fn migration_may(action: AuthAction<'_>) -> bool {
+    let own = |name: &str| !starts(name, "_tenon");
+    match action {
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Reindex { .. } => true,
+        AuthAction::Read { table_name, .. }
+        | AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::CreateTable { table_name }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. } => own(table_name),
+        AuthAction::CreateIndex { index_name, table_name } | AuthAction::DropIndex { index_name, table_name } => {
+            own(index_name) && own(table_name)
+        }
+        AuthAction::Function { function_name } => {
+            is_listed(function_name) || starts(function_name, "sqlite_") || function_name == "printf"
+        }
+        _ => false,
+    }
+}
+
+fn host_may(action: AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } | AuthAction::CreateVtable { .. } => false,
+        AuthAction::Function { function_name } => !function_name.eq_ignore_ascii_case("load_extension"),
+        _ => true,
+    }
+}
+
+fn is_listed(function: &str) -> bool {
+    SQLITE_FUNCTIONS.iter().any(|listed| listed.eq_ignore_ascii_case(function))
+}
+
+fn starts(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Steps of SQLite's machine between two looks at the clock: some 10 µs.
+pub(super) const METER_STEPS: i32 = 1_000;
+
+/// When the statement of one connection has to stop.
+#[derive(Debug, Clone)]
+pub(super) struct Meter(Arc<Mutex<Run>>);
+
+#[derive(Debug)]
+struct Run {
+    deadline: Option<Instant>,
+    cancel: Option<Arc<AtomicBool>>,
+}
+
+impl Meter {
+    pub fn new() -> Self {
+        Meter(Arc::new(Mutex::new(Run { deadline: None, cancel: None })))
+    }
+
+    pub fn arm(&self, deadline: Option<Instant>, cancel: Option<Arc<AtomicBool>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Run { deadline, cancel };
+    }
+
+    /// SQLite's progress callback: true stops the statement.
+    pub fn is_over(&self) -> bool {
+        let run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        run.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+            || run.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// Tells a thread to stop when the future that waits for it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct CancelOnDrop(pub Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `wait` from now, but not past `deadline`.
+pub(super) fn sooner(deadline: Instant, wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).map_or(deadline, |end| end.min(deadline))
+}

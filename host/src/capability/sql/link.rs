@@ -1,0 +1,207 @@
+//! One SQLite connection: opened hardened, and used only armed with a deadline and a mode.
+//!
+//! Invariant: [`Link::start`] is the only way to the connection, so no statement runs without a deadline and an authorizer
+//! that knows whose statement it is.
+
+use super::{
+    check::Checked,
+    error::SqlError,
+    guard::{METER_STEPS, Meter, Mode, ModeSwitch},
+    limits::SqlLimits,
+    value::{self, RowSet, Value},
+};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi, limits::Limit};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+const PAGE_BYTES: u64 = 4_096;
+/// How far the write-ahead log may stay grown after a checkpoint.
+const LOG_BYTES: u64 = 4 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Reader,
+    Writer,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    connection: Connection,
+    meter: Meter,
+    mode: ModeSwitch,
+}
+
+impl Link {
+    /// Opens an existing file.
+    pub fn open(file: &Path, role: Role, limits: &SqlLimits) -> Result<Self, SqlError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let connection =
+            Connection::open_with_flags(file, flags).map_err(|_| SqlError::unavailable("its file cannot be opened"))?;
+        connection.busy_timeout(Duration::ZERO)?;
+        settings(&connection, role, limits)?;
+        harden(&connection, limits)?;
+        connection.set_prepared_statement_cache_capacity(limits.prepared_statements);
+        let (meter, mode) = (Meter::new(), ModeSwitch::new());
+        let (watch, guard) = (meter.clone(), mode.clone());
+        connection.progress_handler(METER_STEPS, Some(move || watch.is_over()))?;
+        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| guard.authorize(context)))?;
+        Ok(Link { connection, meter, mode })
+    }
+
+    /// The connection, for one statement or one transaction of the host's own making.
+    pub fn start(
+        &self,
+        mode: Mode,
+        deadline: Instant,
+        cancel: Option<Arc<AtomicBool>>,
+    ) -> Result<&Connection, SqlError> {
+        self.mode.set(mode);
+        self.meter.arm(Some(deadline), cancel);
+        match self.meter.is_over() {
+            true => Err(SqlError::Timeout),
+            false => Ok(&self.connection),
+        }
+    }
+
+    /// Under a run that [`Link::start`] began: the next statements are of another kind.
+    pub fn switch(&self, mode: Mode) -> &Connection {
+        self.mode.set(mode);
+        &self.connection
+    }
+
+    pub fn is_in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Ends whatever is open. False if the connection can no longer be trusted.
+    pub fn clean(&self) -> bool {
+        if self.connection.is_autocommit() {
+            return true;
+        }
+        self.mode.set(Mode::Host);
+        self.meter.arm(None, None);
+        self.connection.execute_batch("ROLLBACK").is_ok() && self.connection.is_autocommit()
+    }
+}
+
+fn settings(connection: &Connection, role: Role, limits: &SqlLimits) -> Result<(), SqlError> {
+    let pages = (limits.storage_bytes / PAGE_BYTES).max(1);
+    let cache_kib = limits.cache_kib;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA cell_size_check = ON; PRAGMA case_sensitive_like = ON; PRAGMA cache_size = -{cache_kib};
+         PRAGMA journal_size_limit = {LOG_BYTES}; PRAGMA max_page_count = {pages};"
+    ))?;
+    match role {
+        Role::Writer => {
+            let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            if mode != "wal" {
+                return Err(SqlError::unavailable("its file system does not support write-ahead logging"));
+            }
+        }
+        Role::Reader => connection.execute_batch("PRAGMA query_only = ON")?,
+    }
+    Ok(())
+}
+
+fn harden(connection: &Connection, limits: &SqlLimits) -> Result<(), SqlError> {
+    for (config, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+    ] {
+        connection.set_db_config(config, on)?;
+    }
+    let bytes = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, bytes(limits.value_bytes)),
+        // Printing quotes every name and parenthesises, so the text grows.
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, bytes(limits.statement_bytes.max(limits.script_bytes).saturating_mul(4))),
+        (Limit::SQLITE_LIMIT_COLUMN, 500),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 400),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 250_000),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, bytes(limits.parameters)),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 32),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, most)?;
+    }
+    // SAFETY: the handle is that of `connection`, which is open and used by no other thread; a null list means that no
+    // module is kept. No statement exists that could use one.
+    let code = unsafe { ffi::sqlite3_drop_modules(connection.handle(), std::ptr::null_mut()) };
+    match code {
+        ffi::SQLITE_OK => Ok(()),
+        _ => Err(SqlError::unavailable("virtual tables cannot be switched off")),
+    }
+}
+
+/// Runs a statement to its end and keeps its rows.
+pub(super) fn rows(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    limits: &SqlLimits,
+) -> Result<RowSet, SqlError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    value::bind(&mut statement, parameters)?;
+    value::collect(&mut statement, limits)
+}
+
+/// Runs a statement and counts the rows it changed.
+pub(super) fn change(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<u64, SqlError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    value::bind(&mut statement, parameters)?;
+    Ok(statement.raw_execute()? as u64)
+}
+
+/// Runs a statement of the host without parameters or rows.
+pub(super) fn command(connection: &Connection, sql: &'static str) -> Result<(), SqlError> {
+    connection.prepare_cached(sql)?.raw_execute()?;
+    Ok(())
+}
+
+/// Whether a statement may run here with these values.
+pub(super) fn accept(statement: &Checked, parameters: &[Value], wants_rows: bool) -> Result<(), SqlError> {
+    if statement.purpose() != super::check::Purpose::Plugin {
+        return Err(SqlError::denied("a migration's statement", "migrations run when the plugin is set up"));
+    }
+    if statement.parameters() != parameters.len() {
+        return Err(SqlError::invalid(format!(
+            "the statement has {} parameters, {} values were given",
+            statement.parameters(),
+            parameters.len()
+        )));
+    }
+    match (wants_rows, statement.returns_rows()) {
+        (true, false) => Err(SqlError::invalid("the statement returns no rows; run it with execute, or add RETURNING")),
+        (false, true) => Err(SqlError::invalid("the statement returns rows; run it with query")),
+        _ => Ok(()),
+    }
+}
+
+/// Tries again while another process holds the file, on a thread that may sleep.
+pub(super) fn patiently<T>(until: Instant, mut attempt: impl FnMut() -> Result<T, SqlError>) -> Result<T, SqlError> {
+    loop {
+        match attempt() {
+            Err(SqlError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+            other => return other,
+        }
+    }
+}

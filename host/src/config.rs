@@ -1,0 +1,109 @@
+//! What the operator may set, and the bound on everything a plugin or a client can take.
+//!
+//! A flag wins over a `TENON_…` variable, that over the TOML file, that over the default. Nothing outside
+//! this module has a limit of its own: each has a name with its unit, a default and a rule here, and
+//! [`Config::load`] gives only values that keep the rules.
+
+mod check;
+mod error;
+mod example;
+mod section;
+mod sections;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::error::{Broken, ConfigError};
+pub use self::sections::{
+    DbConfig, HttpConfig, LimitsConfig, LoaderConfig, LogConfig, LogFormat, PoolConfig, SqlConfig,
+};
+
+section::section! {
+    /// Settings of the host. Relative paths start at the directory the host is run in.
+    pub struct Config {
+        /// Address and port to listen on. Port 0 takes any that is free.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 4000)),
+        /// Development mode: makes the demo tenant and believes X-Tenant-ID and X-User-ID as they come.
+        /// Only on a loopback address.
+        dev: bool = false,
+        /// The directory plugins are dropped into.
+        plugins: PathBuf = PathBuf::from("plugins-dist"),
+        /// The directory of everything the host keeps.
+        data: PathBuf = PathBuf::from("data"),
+        /// What is logged, and how.
+        log: LogConfig = LogConfig::default(),
+        /// What a client can take.
+        http: HttpConfig = HttpConfig::default(),
+        /// What one call of a plugin can take.
+        limits: LimitsConfig = LimitsConfig::default(),
+        /// The memory set aside for running plugins, all calls together.
+        pool: PoolConfig = PoolConfig::default(),
+        /// What a file in the plugins directory can take before it runs.
+        loader: LoaderConfig = LoaderConfig::default(),
+        /// What a plugin can take through its own tables, for each tenant.
+        sql: SqlConfig = SqlConfig::default(),
+        /// The host's own database.
+        db: DbConfig = DbConfig::default(),
+    }
+}
+
+/// What flags and `TENON_…` variables say. None leaves the file's word or the default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// `--listen`, `TENON_LISTEN`.
+    pub listen: Option<SocketAddr>,
+    /// `--dev`, `TENON_DEV`.
+    pub dev: Option<bool>,
+    /// `--plugins`, `TENON_PLUGINS`.
+    pub plugins: Option<PathBuf>,
+    /// `--data`, `TENON_DATA`.
+    pub data: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file, where one is named, lays the overrides over it and checks the whole.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or is not TOML, has a key that does not exist, or a value breaks a rule:
+    /// the error names file, key, what was found, what is expected and the fix.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let mut config = match file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file)
+                    .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+                error::parse(file, &text)?
+            }
+            None => Self::default(),
+        };
+        config.lay_over(overrides);
+        match check::check(&config) {
+            Ok(()) => Ok(config),
+            Err(broken) => Err(ConfigError::Broken { file: file.map(Path::to_owned), broken: Box::new(broken) }),
+        }
+    }
+
+    /// The whole configuration as a TOML file that says nothing but the defaults, each with its meaning.
+    pub fn example_toml() -> String {
+        example::render()
+    }
+
+    fn lay_over(&mut self, overrides: Overrides) {
+        let Overrides { listen, dev, plugins, data } = overrides;
+        set(&mut self.listen, listen);
+        set(&mut self.dev, dev);
+        set(&mut self.plugins, plugins);
+        set(&mut self.data, data);
+    }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::db::contract::contract;
+
+async fn open(dir: &Path) -> SqliteControlPlane {
+    SqliteControlPlane::open(&dir.join("data").join(CONTROL_PLANE_FILE), &DbConfig::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    contract(&open(dir.path()).await).await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    let written = db.tenant_ensure("demo", TenantOrigin::Demo).await.unwrap();
+    db.close().await;
+    assert!(db.ping().await.is_err());
+    assert_eq!(open(dir.path()).await.tenant_fetch("demo").await.unwrap(), Some(written));
+}
+
+#[tokio::test]
+async fn writes_are_durable_and_references_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    for pool in [&db.writer, &db.readers] {
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.unwrap();
+        let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.unwrap();
+        assert_eq!((journal.as_str(), synchronous, foreign_keys), ("wal", 2, 1));
+    }
+    let refused = sqlx::query(sql::TENANT_INSERT).bind("x").bind("dev").bind(0).execute(&db.readers).await;
+    assert!(refused.is_err(), "a reading connection must not write");
+}
+
+#[tokio::test]
+async fn a_replacement_ends_even_when_its_caller_goes_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Arc::new(open(dir.path()).await);
+    let snapshot = crate::db::contract::snapshot(&[("crm", "1.0.0")]);
+    {
+        let mut write = Box::pin(db.registry_replace(snapshot));
+        let first_poll = std::future::poll_fn(|cx| std::task::Poll::Ready(write.as_mut().poll(cx))).await;
+        assert!(first_poll.is_pending());
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while db.plugin_list().await.unwrap().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the write never took effect");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn open_errors_name_the_file_and_the_fix() {
+    let dir = tempfile::tempdir().unwrap();
+    let not_a_database = dir.path().join("notes.db");
+    std::fs::write(&not_a_database, "x".repeat(4096)).unwrap();
+    let error = message(&not_a_database).await;
+    assert!(error.contains("notes.db: it is not an SQLite database; move it away"), "{error}");
+
+    let error = message(dir.path()).await;
+    assert!(error.contains("the system refuses to open it; give this user"), "{error}");
+
+    let error = message(&not_a_database.join("below").join("control.db")).await;
+    assert!(error.contains("cannot create the data directory") && error.contains("--data"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_changed_by_a_newer_version_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .execute(&db.writer)
+    .await
+    .unwrap();
+    db.close().await;
+    let error = message(&dir.path().join("data").join(CONTROL_PLANE_FILE)).await;
+    assert!(error.contains("a newer tenon has changed them; run that version"), "{error}");
+}
+
+async fn message(file: &Path) -> String {
+    match SqliteControlPlane::open(file, &DbConfig::default()).await {
+        Ok(_) => panic!("{} should not open", file.display()),
+        Err(error) => error.to_string(),
+    }
+}

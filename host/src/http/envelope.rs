@@ -1,0 +1,165 @@
+//! The shape of every JSON answer: `{"success":true,"data":…}` or `{"success":false,"error":{…}}`.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use crate::runtime::CallFailure;
+
+/// A field of a request that cannot be accepted, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongField {
+    pub field: String,
+    pub message: String,
+}
+
+/// An answer that is not a success. `code` is for programs and stays as it is, `message` is for people.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub code: String,
+    pub message: String,
+    pub fields: Vec<WrongField>,
+    /// Further facts, as JSON.
+    pub details: Option<Box<serde_json::value::RawValue>>,
+    pub headers: HeaderMap,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            fields: Vec::new(),
+            details: None,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// 422: the request cannot be understood as what the function takes.
+    pub fn invalid(fields: Vec<WrongField>) -> Self {
+        let message = match fields.as_slice() {
+            [one] if one.field.is_empty() => one.message.clone(),
+            [one] => format!("{} {}", one.field, one.message),
+            many => format!("{} fields are wrong", many.len()),
+        };
+        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
+    }
+
+    pub fn not_found(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// A fault of the host's own. The cause is logged under the correlation id and not told.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "request failed inside the host");
+        let message = "the host could not do this; the log has the reason under the correlation id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    pub fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// The status and code under which a client sees a failed call.
+impl From<CallFailure> for ApiError {
+    fn from(failure: CallFailure) -> Self {
+        let message = failure.to_string();
+        let (status, code) = match failure {
+            CallFailure::Trap { .. } => (StatusCode::BAD_GATEWAY, "plugin_trapped"),
+            CallFailure::CpuBudget { .. } => (StatusCode::SERVICE_UNAVAILABLE, "cpu_budget"),
+            CallFailure::Memory { .. } => (StatusCode::SERVICE_UNAVAILABLE, "memory"),
+            CallFailure::Deadline { .. } => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
+            CallFailure::Depth { .. } => (StatusCode::LOOP_DETECTED, "depth"),
+            CallFailure::TooLarge { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too_large"),
+            CallFailure::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            CallFailure::Denied { .. } => (StatusCode::FORBIDDEN, "denied"),
+            CallFailure::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            CallFailure::Host { .. } => (StatusCode::SERVICE_UNAVAILABLE, "host_fault"),
+        };
+        let error = Self::new(status, code, message);
+        if code == "busy" { error.with_header(RETRY_AFTER, HeaderValue::from_static("1")) } else { error }
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    fields: &'a [WrongField],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a serde_json::value::RawValue>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Failure<'a> {
+            success: bool,
+            error: ErrorBody<'a>,
+        }
+        let body = Failure {
+            success: false,
+            error: ErrorBody {
+                code: &self.code,
+                message: &self.message,
+                fields: &self.fields,
+                details: self.details.as_deref(),
+            },
+        };
+        let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// A successful answer of the host's own.
+pub struct Success<T>(pub T);
+
+/// A successful answer that is a list.
+pub struct SuccessList<T>(pub Vec<T>);
+
+impl<T: Serialize> IntoResponse for Success<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body<T> {
+            success: bool,
+            data: T,
+        }
+        serialized(&Body { success: true, data: self.0 })
+    }
+}
+
+impl<T: Serialize> IntoResponse for SuccessList<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body<T> {
+            success: bool,
+            data: Vec<T>,
+            total: usize,
+        }
+        let total = self.0.len();
+        serialized(&Body { success: true, data: self.0, total })
+    }
+}
+
+fn serialized(body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => json(StatusCode::OK, bytes),
+        Err(error) => ApiError::internal(&error).into_response(),
+    }
+}
+
+/// An answer whose JSON is already written.
+pub fn json(status: StatusCode, bytes: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,261 @@
+//! What a manifest can say. The JSON Schema is generated from these types, so their doc comments
+//! are what authors read in their editors.
+
+use schemars::JsonSchema;
+use semver::{Version, VersionReq};
+use serde::{Deserialize, Serialize};
+
+use super::config::ConfigField;
+use super::frontend::Frontend;
+use super::function::FunctionRef;
+use super::path::PathTemplate;
+use super::text::{Email, EventName, PermissionName, PermissionPart, VersionRequirement, WebUrl};
+use crate::id::{InterfaceName, PluginId, ServiceName};
+
+/// What a plugin says of itself beyond what its WIT says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// Where editors find the schema of this file. The host does not read it.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema_location: Option<String>,
+    /// The plugin's name among all plugins, the same in all its versions.
+    pub id: PluginId,
+    /// What people call it.
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+    /// The plugin's own version, which its services do not have to share.
+    pub version: Version,
+    /// What it does, in a sentence or two.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+    /// The catalogue's shelf it stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Author>,
+    /// An SPDX expression, such as Apache-2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub license: Option<String>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 50)))]
+    pub keywords: Vec<String>,
+    /// The name of an icon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub icon: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<WebUrl>,
+    /// What each tenant can set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub config: Vec<ConfigField>,
+    /// What its users may be allowed to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub permissions: Vec<Permission>,
+    /// Events it is called for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub hooks: Vec<Hook>,
+    /// Services it offers to other plugins. Its component exports each under the same version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub services: Vec<Service>,
+    /// Services it uses. Its component imports each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub dependencies: Vec<Dependency>,
+    /// What HTTP clients can call, below /plugins/{id}.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub endpoints: Vec<Endpoint>,
+    #[serde(default, skip_serializing_if = "Frontend::is_empty")]
+    pub frontend: Frontend,
+}
+
+impl Manifest {
+    /// What the manifest says of an import: the dependency on the interface's service whose range
+    /// begins on the major version of the import (the minor one before 1.0).
+    pub fn dependency(&self, interface: &InterfaceName, version: &Version) -> Option<&Dependency> {
+        let fits = |dependency: &&Dependency| {
+            interface.is_of(&dependency.service)
+                && dependency.series().is_none_or(|series| series == series_of(version.major, version.minor))
+        };
+        self.dependencies.iter().find(fits)
+    }
+}
+
+/// Who made it. A plain string in the manifest is a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "AuthorForm")]
+pub struct Author {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<WebUrl>,
+}
+
+/// Who made it: a name, or a name with addresses.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum AuthorForm {
+    Name(#[schemars(length(min = 1, max = 200))] String),
+    Full(FullAuthor),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FullAuthor {
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+    #[serde(default)]
+    email: Option<Email>,
+    #[serde(default)]
+    url: Option<WebUrl>,
+}
+
+impl From<AuthorForm> for Author {
+    fn from(form: AuthorForm) -> Self {
+        match form {
+            AuthorForm::Name(name) => Author { name, email: None, url: None },
+            AuthorForm::Full(FullAuthor { name, email, url }) => Author { name, email, url },
+        }
+    }
+}
+
+/// Something users may be allowed to do. Its full name is plugin.<id>.<resource>.<action>.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Permission {
+    pub resource: PermissionPart,
+    pub action: PermissionPart,
+    /// What granting it means.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+}
+
+impl Permission {
+    pub fn full_name(&self, plugin: &PluginId) -> PermissionName {
+        PermissionName::new(plugin, &self.resource, &self.action)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hook {
+    pub name: EventName,
+    /// What the plugin does when it happens.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Service {
+    pub name: ServiceName,
+    /// The version of the WIT package.
+    pub version: Version,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dependency {
+    pub service: ServiceName,
+    /// Which versions of the service will do.
+    #[schemars(with = "VersionRequirement")]
+    pub version: VersionReq,
+    /// Whether the plugin cannot work without it. Calls to an optional one that is missing answer unavailable.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What the plugin needs it for. Operators read this when it is missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+}
+
+impl Dependency {
+    /// Where the range begins: major and, before 1.0, minor version. None for `*`.
+    pub(super) fn series(&self) -> Option<(u64, u64)> {
+        let first = self.version.comparators.first()?;
+        Some(series_of(first.major, first.minor.unwrap_or(0)))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    pub method: Method,
+    pub path: PathTemplate,
+    /// The exported function that answers. Without one, the component's wasi:http handler does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<FunctionRef>,
+    /// Permissions the user needs, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub permissions: Vec<PermissionName>,
+    /// How many calls a minute each tenant may make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rate_limit: Option<u32>,
+    /// For how many seconds an answer may be served again; GET only.
+    #[serde(rename = "cacheTTL", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub cache_ttl: Option<u32>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+    /// The HTTP status of success.
+    #[serde(default = "ok_status")]
+    #[schemars(range(min = 200, max = 299))]
+    pub status: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads; the only one whose answers can be cached.
+    Get,
+    /// Creates or does something.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes a part.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+fn series_of(major: u64, minor: u64) -> (u64, u64) {
+    (major, if major == 0 { minor } else { 0 })
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ok_status() -> u16 {
+    200
+}

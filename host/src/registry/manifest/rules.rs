@@ -1,0 +1,194 @@
+//! The second pass: what the shape cannot say, about fields that have to agree with each other.
+//!
+//! A rule runs only where the fields it reads are well formed; so a permission with a typing error
+//! does not make every endpoint that asks for it look wrong too.
+
+use super::config_rules::check_config;
+use super::model::{Endpoint, Manifest, Method};
+use super::problem::{JsonPath, Problems, quoted_list};
+use super::shape::nearest;
+use super::text::PermissionName;
+
+type Rule = fn(&Manifest, &mut Problems);
+
+/// Each rule with the fields of the manifest that it reads.
+const RULES: [(&[&str], Rule); 8] = [
+    (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
+    (&["permissions"], permissions_are_distinct),
+    (&["hooks"], hooks_are_distinct),
+    (&["services"], services_are_distinct),
+    (&["dependencies"], dependencies_are_distinct_and_explained),
+    (&["endpoints"], endpoints_are_distinct_and_sound),
+    (&["id", "permissions", "endpoints"], endpoint_permissions_are_declared),
+    (&["frontend"], frontend_is_consistent),
+];
+
+/// Paths below a plugin's that the host answers itself.
+const HOST_PATHS: [&str; 2] = ["/health", "/info"];
+
+/// Runs the rules that read none of the malformed fields.
+pub(super) fn check(manifest: &Manifest, malformed: &[String], problems: &mut Problems) {
+    for (fields, rule) in RULES {
+        if !fields.iter().any(|field| malformed.iter().any(|name| name == field)) {
+            rule(manifest, problems);
+        }
+    }
+}
+
+/// Reports each item that is the `same` as an earlier one, at its field `member`.
+pub(super) fn distinct<T>(
+    list: &JsonPath,
+    member: &str,
+    items: &[T],
+    same: impl Fn(&T, &T) -> bool,
+    name: impl Fn(&T) -> String,
+    problems: &mut Problems,
+) {
+    for (index, item) in items.iter().enumerate() {
+        if let Some(first) = items[..index].iter().position(|earlier| same(earlier, item)) {
+            let found = format!("{} again, which {} declares", name(item), list.item(first));
+            let fix = "remove one of the two, or change it";
+            problems.add(&list.item(index).field(member), found, "each one once", fix);
+        }
+    }
+}
+
+fn permissions_are_distinct(manifest: &Manifest, problems: &mut Problems) {
+    distinct(
+        &JsonPath::root().field("permissions"),
+        "action",
+        &manifest.permissions,
+        |a, b| (&a.resource, &a.action) == (&b.resource, &b.action),
+        |permission| format!("`{}.{}`", permission.resource, permission.action),
+        problems,
+    );
+}
+
+fn hooks_are_distinct(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("hooks");
+    distinct(&list, "name", &manifest.hooks, |a, b| a.name == b.name, |hook| format!("`{}`", hook.name), problems);
+}
+
+/// One service may be offered under several major versions, but only once under each.
+fn services_are_distinct(manifest: &Manifest, problems: &mut Problems) {
+    let major = |version: &semver::Version| (version.major, if version.major == 0 { version.minor } else { 0 });
+    distinct(
+        &JsonPath::root().field("services"),
+        "name",
+        &manifest.services,
+        |a, b| a.name == b.name && major(&a.version) == major(&b.version),
+        |service| format!("`{}` {}", service.name, service.version),
+        problems,
+    );
+}
+
+fn dependencies_are_distinct_and_explained(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("dependencies");
+    distinct(
+        &list,
+        "service",
+        &manifest.dependencies,
+        |a, b| {
+            let (of_a, of_b) = (a.series(), b.series());
+            a.service == b.service && (of_a == of_b || of_a.is_none() || of_b.is_none())
+        },
+        |dependency| format!("`{}` {}", dependency.service, dependency.version),
+        problems,
+    );
+    for (index, dependency) in manifest.dependencies.iter().enumerate() {
+        if dependency.required && dependency.reason.trim().is_empty() {
+            problems.add(
+                &list.item(index).field("reason"),
+                "no reason for a required dependency",
+                "a sentence that tells operators what it is needed for",
+                format!("say what `{}` is needed for, or set \"required\": false", dependency.service),
+            );
+        }
+    }
+}
+
+fn endpoints_are_distinct_and_sound(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("endpoints");
+    distinct(
+        &list,
+        "path",
+        &manifest.endpoints,
+        |a, b| a.method == b.method && a.path.same_shape(&b.path),
+        |endpoint| format!("{} {}", endpoint.method.as_str(), endpoint.path),
+        problems,
+    );
+    for (index, endpoint) in manifest.endpoints.iter().enumerate() {
+        check_endpoint(endpoint, &list.item(index), problems);
+    }
+}
+
+fn check_endpoint(endpoint: &Endpoint, at: &JsonPath, problems: &mut Problems) {
+    if let Some(seconds) = endpoint.cache_ttl.filter(|_| endpoint.method != Method::Get) {
+        let found = format!("{seconds} on a {} endpoint", endpoint.method.as_str());
+        problems.add(&at.field("cacheTTL"), found, "it on GET endpoints only", "remove it");
+    }
+    let path = endpoint.path.to_string();
+    if HOST_PATHS.contains(&path.as_str()) {
+        let expected = "a path that the host does not answer itself";
+        let fix = "choose another path; for health, export tenon:plugin/health";
+        problems.add(&at.field("path"), format!("{path:?}"), expected, fix);
+    }
+    for (index, permission) in endpoint.permissions.iter().enumerate() {
+        if endpoint.permissions[..index].contains(permission) {
+            let place = at.field("permissions").item(index);
+            problems.add(&place, format!("`{permission}` again"), "each one once", "remove it");
+        }
+    }
+}
+
+fn endpoint_permissions_are_declared(manifest: &Manifest, problems: &mut Problems) {
+    let declared: Vec<PermissionName> =
+        manifest.permissions.iter().map(|permission| permission.full_name(&manifest.id)).collect();
+    for (at, endpoint) in manifest.endpoints.iter().enumerate() {
+        for (index, permission) in endpoint.permissions.iter().enumerate() {
+            if declared.contains(permission) {
+                continue;
+            }
+            let place = JsonPath::root().field("endpoints").item(at).field("permissions").item(index);
+            let expected = match declared.is_empty() {
+                true => "a permission that `$.permissions` declares, which declares none".to_owned(),
+                false => format!("one that `$.permissions` declares: {}", quoted_list(&declared)),
+            };
+            let fix = match nearest(permission.as_str(), declared.iter().map(PermissionName::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`? Otherwise declare it"),
+                None => "declare its resource and action in `$.permissions`".to_owned(),
+            };
+            problems.add(&place, format!("`{permission}`"), expected, fix);
+        }
+    }
+}
+
+fn frontend_is_consistent(manifest: &Manifest, problems: &mut Problems) {
+    let at = JsonPath::root().field("frontend");
+    let frontend = &manifest.frontend;
+    distinct(
+        &at.field("routes"),
+        "path",
+        &frontend.routes,
+        |a, b| a.path.same_shape(&b.path),
+        |route| format!("`{}`", route.path),
+        problems,
+    );
+    for (index, item) in frontend.menu_items.iter().enumerate() {
+        let path = item.path.to_string();
+        let leads_somewhere = frontend.routes.iter().any(|route| route.path.matches(&path).is_some());
+        if !leads_somewhere || item.path.parameters().next().is_some() {
+            let expected = "the path of one of `$.frontend.routes`, with its parameters filled in";
+            let fix = "add a route for it, or change the path";
+            problems.add(&at.field("menuItems").item(index).field("path"), format!("{path:?}"), expected, fix);
+        }
+    }
+    distinct(
+        &at.field("injectionPoints"),
+        "component",
+        &frontend.injection_points,
+        |a, b| a.point == b.point && a.component == b.component,
+        |injection| format!("`{}` at the same point", injection.component),
+        problems,
+    );
+}

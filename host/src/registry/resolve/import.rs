@@ -1,0 +1,78 @@
+//! What resolution needs to know of a loaded plugin: no component, no engine.
+
+use semver::{Comparator, Op, Version, VersionReq};
+use serde::Serialize;
+
+use super::Track;
+use crate::id::{InterfaceName, PluginId};
+
+/// One loaded version of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginVersion {
+    pub id: PluginId,
+    pub version: Version,
+    pub exports: Vec<Export>,
+    pub imports: Vec<Import>,
+}
+
+/// An interface that a component exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    pub interface: InterfaceName,
+    pub version: Version,
+}
+
+/// An interface that a component imports and another plugin has to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Import {
+    pub interface: InterfaceName,
+    /// The version the component was built against.
+    pub version: Version,
+    /// The versions its manifest accepts.
+    pub requirement: VersionReq,
+    pub required: bool,
+    /// What the manifest says it is needed for.
+    pub reason: Option<String>,
+}
+
+impl Import {
+    /// An import of which the manifest says nothing: required, in any compatible version.
+    pub fn undeclared(interface: InterfaceName, version: Version) -> Self {
+        let caret = Comparator {
+            op: Op::Caret,
+            major: version.major,
+            minor: Some(version.minor),
+            patch: Some(version.patch),
+            pre: version.pre.clone(),
+        };
+        let requirement = VersionReq { comparators: vec![caret] };
+        Import { interface, version, requirement, required: true, reason: None }
+    }
+
+    /// Replaces imports of deferred views by imports of the plain interface, which the host calls
+    /// on their behalf, and makes one import of those that then name one interface on one track:
+    /// the higher version counts, and it is required if any of them was.
+    pub fn fold_deferred(imports: impl IntoIterator<Item = Import>) -> Vec<Import> {
+        let mut folded: Vec<Import> = Vec::new();
+        for mut import in imports {
+            if let Some(plain) = import.interface.deferred_from() {
+                import.interface = plain;
+            }
+            let same = |known: &&mut Import| {
+                known.interface == import.interface && Track::of(&known.version) == Track::of(&import.version)
+            };
+            match folded.iter_mut().find(same) {
+                Some(known) => {
+                    let required = known.required || import.required;
+                    if import.version > known.version {
+                        *known = import;
+                    }
+                    known.required = required;
+                }
+                None => folded.push(import),
+            }
+        }
+        folded
+    }
+}

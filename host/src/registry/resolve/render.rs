@@ -1,0 +1,89 @@
+//! A resolution in words, as `tenon explain` prints it.
+
+use std::fmt;
+
+use super::{InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
+use crate::id::PluginId;
+
+/// One paragraph for each plugin: its status, where each import leads, and who was passed over.
+pub fn render(resolution: &Resolution) -> String {
+    let paragraphs: Vec<String> = resolution.plugins.iter().map(PluginResolution::to_string).collect();
+    paragraphs.join("\n")
+}
+
+impl fmt::Display for PluginResolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} — {}", self.id, self.version, self.status)?;
+        self.links.iter().try_for_each(|link| write!(f, "{link}"))
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let import = &self.import;
+        let optional = if import.required { "" } else { " (optional)" };
+        write!(f, "  {} {}{optional}  ->  ", import.interface, import.requirement)?;
+        match &self.outcome {
+            Outcome::Linked { provider } => writeln!(f, "{provider}")?,
+            Outcome::Missing { required: true } => writeln!(f, "no provider")?,
+            Outcome::Missing { required: false } => writeln!(f, "no provider; calls answer `unavailable`")?,
+        }
+        for refusal in &self.passed_over {
+            writeln!(
+                f,
+                "      passed over: {} {} — {}",
+                refusal.provider.id, refusal.provider.version, refusal.reason
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} (exports {})", self.id, self.version, self.export)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Active => f.write_str("active"),
+            Status::Inactive { reason } => write!(f, "inactive: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for InactiveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InactiveReason::NotEnabled => f.write_str("not enabled for this tenant"),
+            InactiveReason::Pinned { pin } => write!(f, "this tenant is pinned to {pin}"),
+            InactiveReason::ProviderMissing { interface, requirement, reason } => {
+                write!(f, "nothing provides {interface} {requirement}")?;
+                match reason {
+                    Some(reason) => write!(f, ", needed for: {reason}"),
+                    None => Ok(()),
+                }
+            }
+            InactiveReason::ProviderInactive { interface, provider } => {
+                write!(f, "{interface} would come from {} {}, which is not active", provider.id, provider.version)
+            }
+            InactiveReason::Cycle { through } => write!(f, "required dependencies form a cycle: {}", Way(through)),
+        }
+    }
+}
+
+struct Way<'a>(&'a [PluginId]);
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, id) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" -> ")?;
+            }
+            f.write_str(id.as_str())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! One typed call: a slot, a store, an instance, the function, its value.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt;
+use wasmtime::component::Val;
+
+use super::context::CallContext;
+use super::prepared::PreparedPlugin;
+use super::signature::ExportedFunction;
+use super::state::CallState;
+use super::{CallFailure, Runtime};
+
+impl Runtime {
+    /// Calls an exported function in a fresh instance and returns its value, if it has one.
+    ///
+    /// The deadline of the context bounds everything, waiting for a slot included. When it passes, the
+    /// store is dropped with whatever it was doing. To be run on the context's CPU clock
+    /// ([`super::CpuClock::run`]).
+    ///
+    /// # Errors
+    ///
+    /// [`CallFailure`] when the call gave no value; the plugin's own typed errors are values.
+    pub async fn call(
+        self: &Arc<Self>,
+        plugin: &Arc<PreparedPlugin>,
+        function: &ExportedFunction,
+        context: CallContext,
+        args: &[Val],
+    ) -> Result<Option<Val>, CallFailure> {
+        self.within_limits(plugin, context, async |context| {
+            let mut store = CallState::store(self, plugin, context);
+            let mut results = [Val::Bool(false)];
+            let results = &mut results[..usize::from(function.shape.result.is_some())];
+            let outcome = async {
+                let instance = plugin.pre().instantiate_async(&mut store).await?;
+                let callee = instance
+                    .get_func(&mut store, function.index)
+                    .ok_or_else(|| wasmtime::Error::msg("the exported function is gone"))?;
+                callee.call_async(&mut store, args, results).await
+            };
+            match outcome.await {
+                Ok(()) => Ok(results.first_mut().map(|value| std::mem::replace(value, Val::Bool(false)))),
+                Err(error) => Err(store.data().failure(error)),
+            }
+        })
+        .await
+    }
+
+    /// What holds for every kind of call: depth, a slot, the deadline, and that a panic ends only the call.
+    pub(super) async fn within_limits<T>(
+        self: &Arc<Self>,
+        plugin: &Arc<PreparedPlugin>,
+        context: CallContext,
+        call: impl AsyncFnOnce(CallContext) -> Result<T, CallFailure>,
+    ) -> Result<T, CallFailure> {
+        let name = || plugin.key().id.to_string();
+        let (depth, deadline, begun) = (context.depth, context.deadline, Instant::now());
+        let guarded = async {
+            let Some(_slot) = self.slots.acquire(depth).await else {
+                return Err(CallFailure::Depth { plugin: name(), depth, limit: self.limits.depth_max });
+            };
+            call(context).await
+        };
+        let guarded = AssertUnwindSafe(guarded).catch_unwind();
+        match tokio::time::timeout_at(deadline.into(), guarded).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => {
+                tracing::error!(plugin = %plugin.key(), "a host function panicked; the call was ended");
+                Err(CallFailure::Host { plugin: name() })
+            }
+            Err(_elapsed) => Err(CallFailure::Deadline { plugin: name(), waited: begun.elapsed() }),
+        }
+    }
+}

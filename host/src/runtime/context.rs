@@ -1,0 +1,88 @@
+//! Who a call is for and what it may still use. Made once, passed on, never changed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::clock::CpuAllowance;
+use super::links::LinkTable;
+use crate::id::{CorrelationId, PluginId, TenantId, UserId, WorkspaceId};
+
+/// The part of a context that is the same on every hop of a request.
+#[derive(Debug)]
+pub struct Identity {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+    pub workspace: Option<WorkspaceId>,
+    pub roles: Vec<String>,
+    pub correlation_id: CorrelationId,
+}
+
+/// The immutable identity and limits of one call.
+#[derive(Clone)]
+pub struct CallContext {
+    pub identity: Arc<Identity>,
+    /// The plugin that makes the call; none when it comes from outside.
+    pub caller: Option<PluginId>,
+    /// How many plugin calls lie above this one.
+    pub depth: u8,
+    /// When the call is given up, whatever it does.
+    pub deadline: Instant,
+    /// What it may still compute, together with everything it calls.
+    pub cpu: CpuAllowance,
+    /// The providers of this tenant's imports, as they were when the request came in.
+    pub links: Arc<LinkTable>,
+}
+
+impl CallContext {
+    /// The context of a call that `caller` makes while this one runs.
+    ///
+    /// `reserve_percent` of the time and of the CPU budget that are left stay with the caller, so that it
+    /// can still answer when the callee uses all of its own.
+    pub fn child(&self, caller: PluginId, reserve_percent: u8) -> Self {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Self {
+            identity: self.identity.clone(),
+            caller: Some(caller),
+            depth: self.depth.saturating_add(1),
+            deadline: self.deadline - share(left, reserve_percent),
+            cpu: self.cpu.child(reserve_percent),
+            links: self.links.clone(),
+        }
+    }
+
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+fn share(whole: Duration, percent: u8) -> Duration {
+    whole * u32::from(percent.min(100)) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::CpuClock;
+
+    #[test]
+    fn a_child_leaves_its_caller_time_to_answer() {
+        let context = CallContext {
+            identity: Arc::new(Identity {
+                tenant: TenantId::parse("acme").unwrap(),
+                user: None,
+                workspace: None,
+                roles: Vec::new(),
+                correlation_id: CorrelationId::new(),
+            }),
+            caller: None,
+            depth: 0,
+            deadline: Instant::now() + Duration::from_secs(10),
+            cpu: CpuClock::start().allowance(Duration::from_millis(50)),
+            links: Arc::new(LinkTable::default()),
+        };
+        let child = context.child(PluginId::parse("crm").unwrap(), 10);
+        assert_eq!(child.depth, 1);
+        let kept = context.deadline - child.deadline;
+        assert!(kept > Duration::from_millis(900) && kept <= Duration::from_secs(1), "{kept:?}");
+    }
+}

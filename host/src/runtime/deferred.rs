@@ -1,0 +1,134 @@
+//! The deferred view of a service: start a call, go on, take the answer later.
+//!
+//! For each function `f` of an interface the view has a resource `f-call` with `start`, `subscribe` and
+//! `get`. The call runs as a task of its own, on a CPU clock that adds to the request's total, and is
+//! cancelled when the resource is dropped, so no task outlives the store that started it.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceAny, ResourceType, Val};
+use wasmtime_wasi_io::async_trait;
+use wasmtime_wasi_io::poll::{Pollable, subscribe};
+
+use super::CallFailure;
+use super::forward::{Hop, Target, set_result};
+use super::signature::{ImportedFunction, ImportedInterface};
+use super::state::CallState;
+
+/// Defines the resources of the import's deferred view.
+pub(super) fn add_to_linker(
+    linker: &mut Linker<CallState>,
+    import_index: usize,
+    import: &ImportedInterface,
+) -> wasmtime::Result<()> {
+    let Some(name) = &import.deferred_name else { return Ok(()) };
+    let mut instance = linker.instance(name)?;
+    for (function_index, function) in import.functions.iter().enumerate() {
+        let target = Target { import: import_index, function: function_index };
+        let resource = format!("{}-call", function.name);
+        instance.resource(&resource, ResourceType::host::<DeferredCall>(), |mut store, rep| {
+            store.data_mut().table.delete(Resource::<DeferredCall>::new_own(rep))?;
+            Ok(())
+        })?;
+        let started = function.clone();
+        instance.func_new(&format!("[static]{resource}.start"), move |store, _type, args, results| {
+            start(store, target, started.clone(), args, results)
+        })?;
+        instance.func_new(&format!("[method]{resource}.subscribe"), |store, _type, args, results| {
+            subscribe_to(store, args, results)
+        })?;
+        instance.func_new_async(&format!("[method]{resource}.get"), |store, _type, args, results| {
+            Box::new(get(store, args, results))
+        })?;
+    }
+    Ok(())
+}
+
+/// A call under way, or its outcome.
+struct DeferredCall {
+    function: Arc<ImportedFunction>,
+    progress: Progress,
+}
+
+enum Progress {
+    Running(Task),
+    Done(Result<Option<Val>, CallFailure>),
+}
+
+/// A task that ends when its owner lets go of it.
+struct Task(JoinHandle<Result<Option<Val>, CallFailure>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[async_trait]
+impl Pollable for DeferredCall {
+    async fn ready(&mut self) {
+        if let Progress::Running(task) = &mut self.progress {
+            let outcome = (&mut task.0).await.unwrap_or_else(|_| {
+                Err(CallFailure::Unavailable { reason: "the call ended without an answer".into() })
+            });
+            self.progress = Progress::Done(outcome);
+        }
+    }
+}
+
+fn start(
+    mut store: StoreContextMut<'_, CallState>,
+    target: Target,
+    function: Arc<ImportedFunction>,
+    args: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let mut hop = Hop::new(store.data(), target);
+    let clock = hop.context.cpu.clock().fork();
+    hop.context.cpu = hop.context.cpu.on(&clock);
+    let args = args.to_vec();
+    let task = tokio::spawn(clock.run(async move { hop.run(&args).await }));
+    let call = DeferredCall { function, progress: Progress::Running(Task(task)) };
+    let call = store.data_mut().table.push(call)?;
+    return_resource(call.try_into_resource_any(&mut store)?, results)
+}
+
+fn subscribe_to(
+    mut store: StoreContextMut<'_, CallState>,
+    args: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let call = argument(&mut store, args)?;
+    let pollable = subscribe(&mut store.data_mut().table, call)?;
+    return_resource(pollable.try_into_resource_any(&mut store)?, results)
+}
+
+async fn get(
+    mut store: StoreContextMut<'_, CallState>,
+    args: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let call = argument(&mut store, args)?;
+    let call = store.data_mut().table.get_mut(&call)?;
+    call.ready().await;
+    let Progress::Done(outcome) = &call.progress else {
+        return Err(wasmtime::Error::msg("a deferred call was neither running nor done"));
+    };
+    set_result(outcome.clone(), &call.function, results)
+}
+
+fn argument(store: &mut StoreContextMut<'_, CallState>, args: &[Val]) -> wasmtime::Result<Resource<DeferredCall>> {
+    let Some(Val::Resource(handle)) = args.first() else {
+        return Err(wasmtime::Error::msg("a deferred call's method was called without its resource"));
+    };
+    Resource::try_from_resource_any(*handle, store)
+}
+
+fn return_resource(handle: ResourceAny, results: &mut [Val]) -> wasmtime::Result<()> {
+    if let Some(slot) = results.first_mut() {
+        *slot = Val::Resource(handle);
+    }
+    Ok(())
+}

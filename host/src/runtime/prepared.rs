@@ -1,0 +1,143 @@
+//! A plugin whose imports are all accounted for, ready to be instantiated at once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use semver::Version;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use super::signature::{self, ExportedInterface, ImportedInterface, PrepareError};
+use super::state::CallState;
+use super::{deferred, forward};
+use crate::capability::sql::PluginTables;
+use crate::id::{InterfaceName, PluginId};
+
+/// One version of one plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PluginKey {
+    pub id: PluginId,
+    pub version: Version,
+}
+
+impl fmt::Display for PluginKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.version)
+    }
+}
+
+/// What a plugin is made of.
+pub struct PreparedParts {
+    pub key: PluginKey,
+    pub component: Component,
+    pub tables: Arc<PluginTables>,
+}
+
+/// A plugin with its imports linked.
+pub struct PreparedPlugin {
+    key: PluginKey,
+    serial: u64,
+    pre: InstancePre<CallState>,
+    proxy: Option<ProxyPre<CallState>>,
+    tables: Arc<PluginTables>,
+    exports: Vec<ExportedInterface>,
+    imports: Vec<ImportedInterface>,
+    capabilities: Vec<String>,
+}
+
+impl PreparedPlugin {
+    /// Reads the component's types and links its imports: capabilities to the host, services to forwarders.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError`] names the import, export or type that cannot be served.
+    pub fn new(parts: PreparedParts) -> Result<Self, PrepareError> {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let component = &parts.component;
+        let exports = signature::exports(component)?;
+        let signature::Imports { services, capabilities } = signature::imports(component)?;
+        let linker = link(component, &services).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
+        let pre = linker.instantiate_pre(component).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
+        let proxy = if serves_http(component) {
+            Some(ProxyPre::new(pre.clone()).map_err(|error| PrepareError::Link(format!("{error:#}")))?)
+        } else {
+            None
+        };
+        Ok(Self {
+            key: parts.key,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            pre,
+            proxy,
+            tables: parts.tables,
+            exports,
+            imports: services,
+            capabilities,
+        })
+    }
+
+    pub fn key(&self) -> &PluginKey {
+        &self.key
+    }
+
+    pub fn exports(&self) -> &[ExportedInterface] {
+        &self.exports
+    }
+
+    pub fn imports(&self) -> &[ImportedInterface] {
+        &self.imports
+    }
+
+    /// The host's interfaces it imports, WASI included.
+    pub fn capabilities(&self) -> &[String] {
+        &self.capabilities
+    }
+
+    /// True when it has a `wasi:http` handler of its own.
+    pub fn serves_http(&self) -> bool {
+        self.proxy.is_some()
+    }
+
+    /// Its export of this interface, at whatever version.
+    pub fn export(&self, interface: &InterfaceName) -> Option<&ExportedInterface> {
+        self.exports.iter().find(|export| export.name.interface == *interface)
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<CallState> {
+        &self.pre
+    }
+
+    pub(super) fn proxy(&self) -> Option<&ProxyPre<CallState>> {
+        self.proxy.as_ref()
+    }
+
+    pub(super) fn tables(&self) -> &Arc<PluginTables> {
+        &self.tables
+    }
+}
+
+fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(component.engine());
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    crate::capability::context::add_to_linker(&mut linker, CallState::identity)?;
+    crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;
+    for (index, service) in services.iter().enumerate() {
+        forward::add_to_linker(&mut linker, index, service)?;
+        deferred::add_to_linker(&mut linker, index, service)?;
+    }
+    Ok(linker)
+}
+
+fn serves_http(component: &Component) -> bool {
+    let engine = component.engine();
+    component
+        .component_type()
+        .exports(engine)
+        .any(|(name, _)| name.starts_with("wasi:http/incoming-handler@0.2"))
+}
+

@@ -11,7 +11,10 @@
 
 mod cache;
 mod change;
+mod column;
 mod expr;
+mod from;
+mod function;
 mod names;
 mod parse;
 mod printer;

@@ -1,21 +1,25 @@
 //! The database of one plugin for one tenant: a file, some readers, one writer.
 //!
 //! Invariants: one writer at a time, held by a lease; a lease that ends, however it ends, leaves no open transaction and gives
-//! its connection and its permit back. A read holds the calling thread for at most `inline_read_us`; what takes longer, and
+//! its connection and its permit back. A read holds the calling thread for at most `inline_read_steps`; what takes longer, and
 //! all that waits for the disk, runs on tokio's blocking threads. Reads have no side effects, so one that was stopped
 //! inline begins anew there.
+
+mod lease;
+
+pub(super) use lease::Lease;
 
 use super::{
     check::Checked,
     error::SqlError,
-    guard::{Mode, sooner},
-    lease::{Lease, Pool},
+    guard::{Mode, Stop},
     limits::SqlLimits,
     link::{self, Link, Role},
     migrate::Digest,
     transaction::Transaction,
     value::{RowSet, Value},
 };
+use lease::Pool;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -44,7 +48,7 @@ impl TenantDatabase {
         let until = Instant::now() + Duration::from_millis(limits.busy_wait_ms);
         let link = link::patiently(until, || {
             let link = Link::open(file, Role::Writer, &limits)?;
-            link.start(Mode::Host, until, None)?.execute_batch(host_schema)?;
+            link.start(Mode::Host, Stop::at(until))?.execute_batch(host_schema)?;
             Ok(link)
         })?;
         let database = TenantDatabase {
@@ -188,7 +192,7 @@ impl TenantDatabase {
     }
 
     pub(super) fn busy_until(&self, deadline: Instant) -> Instant {
-        sooner(deadline, Duration::from_millis(self.limits.busy_wait_ms))
+        deadline.min(Instant::now() + Duration::from_millis(self.limits.busy_wait_ms))
     }
 }
 

@@ -3,14 +3,17 @@
 //! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and the
 //! functions on the list, and would still end at its deadline.
 
-use super::{check::SQLITE_FUNCTIONS, check::is_reserved};
+use super::{
+    check::{SQLITE_FUNCTIONS, is_reserved},
+    limits::SqlLimits,
+};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Whose statement runs.
@@ -113,29 +116,61 @@ fn starts(name: &str, prefix: &str) -> bool {
 pub(super) const METER_STEPS: i32 = 1_000;
 
 /// When the statement of one connection has to stop.
-#[derive(Debug, Clone)]
-pub(super) struct Meter(Arc<Mutex<Run>>);
-
-#[derive(Debug)]
-struct Run {
+#[derive(Debug, Default)]
+pub(super) struct Stop {
     deadline: Option<Instant>,
     cancel: Option<Arc<AtomicBool>>,
+    /// Looks at the meter that are left. Steps and not time, so that a thread that was not scheduled loses nothing.
+    looks: Option<u32>,
 }
+
+impl Stop {
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    pub fn at(deadline: Instant) -> Self {
+        Stop { deadline: Some(deadline), ..Self::default() }
+    }
+
+    /// Also when the flag is set.
+    pub fn or(self, cancel: Arc<AtomicBool>) -> Self {
+        Stop { cancel: Some(cancel), ..self }
+    }
+
+    /// Also after as many steps as a read may take on the calling thread.
+    pub fn inline(deadline: Instant, limits: &SqlLimits) -> Self {
+        Stop { looks: Some(limits.inline_read_steps / METER_STEPS.unsigned_abs()), ..Self::at(deadline) }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Meter(Arc<Mutex<Stop>>);
 
 impl Meter {
     pub fn new() -> Self {
-        Meter(Arc::new(Mutex::new(Run { deadline: None, cancel: None })))
+        Meter(Arc::default())
     }
 
-    pub fn arm(&self, deadline: Option<Instant>, cancel: Option<Arc<AtomicBool>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Run { deadline, cancel };
+    pub fn arm(&self, stop: Stop) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stop;
     }
 
-    /// SQLite's progress callback: true stops the statement.
+    /// SQLite's progress callback, every [`METER_STEPS`]: true stops the statement.
     pub fn is_over(&self) -> bool {
-        let run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        run.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-            || run.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        let mut stop = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(looks) = &mut stop.looks {
+            match looks.checked_sub(1) {
+                Some(left) => *looks = left,
+                None => return true,
+            }
+        }
+        stop.is_due()
     }
 }
 
@@ -147,10 +182,4 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// `wait` from now, but not past `deadline`.
-pub(super) fn sooner(deadline: Instant, wait: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(wait).map_or(deadline, |end| end.min(deadline))
 }

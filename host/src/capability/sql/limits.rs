@@ -19,8 +19,9 @@ pub struct SqlLimits {
     pub storage_bytes: u64,
     /// How long a statement waits for the writer or for a reader before it answers `busy`.
     pub busy_wait_ms: u64,
-    /// Longest time a read may hold the calling thread before it is moved to a thread of its own.
-    pub inline_read_us: u64,
+    /// Steps of SQLite's machine, 10 to 20 ns each, that a read may take on the calling thread before it is moved to a
+    /// thread of its own.
+    pub inline_read_steps: u32,
     /// Reader connections of one database.
     pub readers: usize,
     /// Page cache of one connection.
@@ -45,7 +46,7 @@ impl Default for SqlLimits {
             result_bytes: 8 << 20,
             storage_bytes: 256 << 20,
             busy_wait_ms: 5_000,
-            inline_read_us: 1_500,
+            inline_read_steps: 100_000,
             readers: 4,
             cache_kib: 1_024,
             prepared_statements: 64,

@@ -6,14 +6,13 @@
 use super::{
     check::Checked,
     error::SqlError,
-    guard::{METER_STEPS, Meter, Mode, ModeSwitch},
+    guard::{METER_STEPS, Meter, Mode, ModeSwitch, Stop},
     limits::SqlLimits,
     value::{self, RowSet, Value},
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use std::{
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -55,15 +54,11 @@ impl Link {
     }
 
     /// The connection, for one statement or one transaction of the host's own making.
-    pub fn start(
-        &self,
-        mode: Mode,
-        deadline: Instant,
-        cancel: Option<Arc<AtomicBool>>,
-    ) -> Result<&Connection, SqlError> {
+    pub fn start(&self, mode: Mode, stop: Stop) -> Result<&Connection, SqlError> {
+        let late = stop.is_due();
         self.mode.set(mode);
-        self.meter.arm(Some(deadline), cancel);
-        match self.meter.is_over() {
+        self.meter.arm(stop);
+        match late {
             true => Err(SqlError::Timeout),
             false => Ok(&self.connection),
         }
@@ -85,7 +80,7 @@ impl Link {
             return true;
         }
         self.mode.set(Mode::Host);
-        self.meter.arm(None, None);
+        self.meter.arm(Stop::never());
         self.connection.execute_batch("ROLLBACK").is_ok() && self.connection.is_autocommit()
     }
 }
@@ -196,7 +191,8 @@ pub(super) fn accept(statement: &Checked, parameters: &[Value], wants_rows: bool
     }
 }
 
-/// Tries again while another process holds the file, on a thread that may sleep.
+/// Tries again while another process holds the file.
+#[expect(clippy::disallowed_methods, reason = "it runs only on tokio's blocking threads, which may sleep")]
 pub(super) fn patiently<T>(until: Instant, mut attempt: impl FnMut() -> Result<T, SqlError>) -> Result<T, SqlError> {
     loop {
         match attempt() {

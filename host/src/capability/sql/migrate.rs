@@ -5,10 +5,9 @@
 
 use super::{
     check::{Checked, Purpose, check_script},
-    database::TenantDatabase,
+    database::{Lease, TenantDatabase},
     error::SqlError,
     guard::Mode,
-    lease::Lease,
     limits::SqlLimits,
     link::{self, Link, Role},
     value::Value,

@@ -6,9 +6,9 @@
 
 use super::{
     check::Checked,
+    database::Lease,
     error::SqlError,
-    guard::Mode,
-    lease::Lease,
+    guard::{Mode, Stop},
     limits::SqlLimits,
     link::{self, Link},
     value::{RowSet, Value},
@@ -26,7 +26,7 @@ impl Transaction {
     pub(super) async fn begin(lease: Lease, deadline: Instant) -> Result<Self, SqlError> {
         // Taking the write lock waits for no disk, so an open connection does it here and now.
         if let Some(link) = lease.link() {
-            let connection = link.start(Mode::Host, deadline, None)?;
+            let connection = link.start(Mode::Host, Stop::at(deadline))?;
             match link::command(connection, "BEGIN IMMEDIATE") {
                 Ok(()) => return Ok(Transaction { lease: Some(lease) }),
                 Err(SqlError::Busy) => {}

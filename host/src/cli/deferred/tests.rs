@@ -82,9 +82,9 @@ fn a_view_reads_as_one_would_write_it() {
     let source = "package a:b@1.2.3;\n\n/// Times.\ninterface clock {\n  type instant = u64;\n  \
         /// The time now.\n  ///\n  /// In the given zone.\n  now: func(zone: string) -> instant;\n  tick: func();\n}\n";
     let expected = "\
-// Generated from time.wit by `tenon deferred`. Do not edit: change time.wit and run it again.
-
 package a:b@1.2.3;
+
+// Generated from time.wit by `tenon deferred`. Do not edit: change time.wit and run it again.
 
 /// The functions of `clock`, started now and answered later, so that calls can overlap.
 ///

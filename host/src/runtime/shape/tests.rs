@@ -8,7 +8,7 @@ use super::*;
 fn functions(interface: &str) -> Vec<(String, Result<FunctionShape, Unsupported>)> {
     let engine = Engine::default();
     let text = format!("(component (import \"test:types/all@1.0.0\" (instance {interface})))");
-    let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let component = Component::from_binary(&engine, &wat::parse_str(text).unwrap()).unwrap();
     let ty = component.component_type();
     let (_, import) = ty.imports(&engine).next().unwrap();
     let ComponentItem::ComponentInstance(instance) = import.ty else { panic!("not an instance") };
@@ -134,7 +134,7 @@ fn functions_of_view() -> Vec<types::ComponentFunc> {
         (export "get-call" (type $call (sub resource)))
         (export "[static]get-call.start" (func (param "id" string) (result (own $call))))
         (export "[method]get-call.get" (func (param "self" (borrow $call)) (result u8))))))"#;
-    let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let component = Component::from_binary(&engine, &wat::parse_str(text).unwrap()).unwrap();
     let ty = component.component_type();
     let (_, import) = ty.imports(&engine).next().unwrap();
     let ComponentItem::ComponentInstance(instance) = import.ty else { panic!("not an instance") };

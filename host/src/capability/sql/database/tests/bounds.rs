@@ -62,7 +62,7 @@ fn sqlite_refuses_what_the_checker_would_have() {
             for role in [Role::Reader, Role::Writer] {
                 let link = Link::open(&world.database.file, role, &world.database.limits).unwrap();
                 let result =
-                    link::rows(link.start(Mode::Plugin, soon(), None).unwrap(), sql, &[], &world.database.limits);
+                    link::rows(link.start(Mode::Plugin, Stop::at(soon())).unwrap(), sql, &[], &world.database.limits);
                 let error = result.expect_err(sql);
                 let text = error.to_string();
                 assert!(!text.contains(world.directory.path().to_str().unwrap()), "{text}");
@@ -70,7 +70,7 @@ fn sqlite_refuses_what_the_checker_would_have() {
         }
         // A reader cannot write, whatever is asked of it.
         let reader = Link::open(&world.database.file, Role::Reader, &world.database.limits).unwrap();
-        assert!(link::change(reader.start(Mode::Plugin, soon(), None).unwrap(), "DELETE FROM n", &[]).is_err());
+        assert!(link::change(reader.start(Mode::Plugin, Stop::at(soon())).unwrap(), "DELETE FROM n", &[]).is_err());
         assert!(!Path::new("/tmp/tenon-stolen.sqlite").exists());
     });
 }

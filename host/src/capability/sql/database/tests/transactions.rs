@@ -136,7 +136,7 @@ fn the_second_writer_waits_and_gives_up_in_time() {
         assert_eq!(written, Ok(1));
         // A writer of another process.
         let other = Link::open(&world.database.file, Role::Writer, &world.database.limits).unwrap();
-        let connection = other.start(Mode::Host, soon(), None).unwrap();
+        let connection = other.start(Mode::Host, Stop::at(soon())).unwrap();
         link::command(connection, "BEGIN IMMEDIATE").unwrap();
         assert_eq!(world.database.execute(&insert, vec![], soon()).await, Err(SqlError::Busy));
         assert_eq!(world.database.begin(soon()).await.err(), Some(SqlError::Busy));

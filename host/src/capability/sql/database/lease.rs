@@ -3,23 +3,23 @@
 //! Invariant: a lease that ends, however it ends and on whatever thread, leaves no open transaction and gives its connection
 //! and its permit back, in that order.
 
-use super::{
+use super::super::{
     check::Checked,
     database::TenantDatabase,
     error::SqlError,
-    guard::{CancelOnDrop, Mode, sooner},
+    guard::{CancelOnDrop, Mode, Stop},
     link::{self, Link, Role},
     value::{RowSet, Value},
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The connections of one role: at most as many as there are permits, opened on demand and kept.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(in super::super) struct Pool {
     pub idle: Mutex<Vec<Link>>,
     pub permits: Arc<Semaphore>,
 }
@@ -40,7 +40,7 @@ impl Pool {
 
 /// The right to one connection, for one statement or one transaction.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(in super::super) struct Lease {
     pub database: Arc<TenantDatabase>,
     role: Role,
     link: Option<Link>,
@@ -87,8 +87,7 @@ impl Lease {
         deadline: Instant,
     ) -> Option<Result<RowSet, SqlError>> {
         let limits = &self.database.limits;
-        let until = sooner(deadline, Duration::from_micros(limits.inline_read_us));
-        let connection = match self.link()?.start(Mode::Plugin, until, None) {
+        let connection = match self.link()?.start(Mode::Plugin, Stop::inline(deadline, limits)) {
             Ok(connection) => connection,
             Err(error) => return Some(Err(error)),
         };
@@ -110,7 +109,7 @@ impl Lease {
         let task = tokio::task::spawn_blocking(move || {
             let busy_until = self.database.busy_until(deadline);
             let result = self.opened(busy_until).and_then(|link| {
-                link.start(mode, deadline, Some(flag))?;
+                link.start(mode, Stop::at(deadline).or(flag))?;
                 work(link, busy_until)
             });
             (self, result)

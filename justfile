@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 wasm := "wasm32-wasip2"
-plugins := "crm analytics"
+plugins := "crm analytics hello"
 testdata := "target/testdata"
 
 # What the recipes are.
@@ -29,8 +29,12 @@ plugins: target
     cargo build --profile plugin --target {{ wasm }} "${packages[@]}"
     for plugin in {{ plugins }}; do
         version=$(sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "plugins-src/$plugin/plugin.json" | head -n 1)
-        rm -f "plugins-dist/$plugin"-*.wasm
+        rm -f "plugins-dist/$plugin"-*.wasm "plugins-dist/$plugin"-*.plugin.json
         cp "target/{{ wasm }}/plugin/$plugin.wasm" "plugins-dist/$plugin-$version.wasm"
+        # A standard component knows nothing of Tenon: its manifest lies beside it.
+        if ! grep -q 'tenon:manifest' "plugins-dist/$plugin-$version.wasm"; then
+            cp "plugins-src/$plugin/plugin.json" "plugins-dist/$plugin-$version.plugin.json"
+        fi
     done
 
 # Build the small plugins that the tests use into target/testdata/.
@@ -70,4 +74,4 @@ bench *ARGS: plugins testdata
 # Write again what is generated and checked in: the manifest's JSON Schema and the deferred views.
 generate:
     cargo run --quiet --package tenon -- schema > docs/manifest.schema.json
-    for package in wit/crm-contacts wit/crm-deals wit/analytics-reports; do cargo run --quiet --package tenon -- deferred "$package"; done
+    cargo run --quiet --package tenon -- deferred wit/crm-contacts wit/crm-deals wit/analytics-reports plugins-src/testdata/wit/demo-probe

@@ -71,8 +71,8 @@ section! {
         wall_deadline_ms: u64 = 10_000,
         /// Plugin calls below the one that came over HTTP.
         depth_max: u8 = 8,
-        /// The part of its remaining time that a caller keeps back from a nested call, so that it can
-        /// still answer when the provider takes all the time it was given.
+        /// The part of its remaining time that a call keeps back from its nested calls and statements, so
+        /// that it can still answer when one of them takes all the time it was given.
         hop_reserve_percent: u8 = 10,
         /// Values crossing between plugin and host in one host call, as the host holds them.
         hostcall_bytes: usize = 8 * MIB,
@@ -80,6 +80,8 @@ section! {
         handles: usize = 1_000,
         /// Resources the host holds for the call at once.
         resource_table_entries: usize = 1_000,
+        /// What the plugin prints to its standard streams, and the log keeps of it.
+        console_bytes: usize = 8 * KIB,
         /// Stack of the plugin's code.
         wasm_stack_bytes: usize = 512 * KIB,
         /// Stack of the call, host functions included; at least 1 MiB more than `wasm_stack_bytes`.
@@ -146,8 +148,9 @@ section! {
         storage_bytes: u64 = 256 * MIB as u64,
         /// Time a statement waits for the writer before it, or for a connection that reads.
         busy_wait_ms: u64 = 2_000,
-        /// Time a read may hold the thread that serves the request before it moves to one of its own.
-        inline_read_us: u64 = 1_500,
+        /// Steps of SQLite's machine, 10 to 20 ns each, that a read may take on the thread that serves the
+        /// request before it moves to one of its own.
+        inline_read_steps: u32 = 100_000,
         /// Connections that read one database at once.
         readers: usize = 4,
         /// Page cache of one connection.

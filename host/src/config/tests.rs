@@ -40,6 +40,14 @@ fn the_example_file_is_complete_and_says_the_defaults() {
 }
 
 #[test]
+fn the_page_on_configuration_shows_the_example_file() {
+    let page = include_str!("../../../docs/configuration.md");
+    let shown = page.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
+    let example = Config::example_toml();
+    assert!(shown == Some(&*example), "the TOML block of docs/configuration.md is not the example file:\n\n{example}");
+}
+
+#[test]
 fn overrides_win_over_the_file_and_the_file_over_the_defaults() {
     let text = "plugins = \"a\"\ndata = \"b\"\n[log]\nformat = \"json\"\n[limits]\ncpu_budget_ms = 70";
     let overrides = Overrides {

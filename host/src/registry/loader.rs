@@ -49,6 +49,8 @@ pub enum LoadError {
     Read(#[source] io::Error),
     #[error("the file has {found} bytes; at most {limit} are allowed (loader.file_bytes)")]
     TooLarge { found: u64, limit: u64 },
+    #[error("{name} beside it: {source}")]
+    Sidecar { name: String, source: Box<LoadError> },
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error("the embedded SQL cannot be used: {0}")]
@@ -122,8 +124,12 @@ impl Loader {
 
     async fn plugin(&self, path: &Path, bytes: &[u8], sha256: &str) -> Result<Plugin, LoadError> {
         let sidecar = path.with_extension("plugin.json");
-        let beside = std::fs::read(&sidecar).ok();
-        let package = package::read(bytes, (&file_name(&sidecar), beside.as_deref()))?;
+        let name = file_name(&sidecar);
+        let beside = match sidecar.is_file().then(|| self.read(&sidecar)).transpose() {
+            Ok(beside) => beside,
+            Err(error) => return Err(LoadError::Sidecar { name, source: Box::new(error) }),
+        };
+        let package = package::read(bytes, (&name, beside.as_deref()))?;
         let manifest = package.manifest;
         let tables = self.sql.tables(&manifest.id, &package.migrations, package.demo.as_deref())?;
         let component = self.compiler.component(bytes, sha256).await?;

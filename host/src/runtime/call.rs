@@ -2,16 +2,21 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use wasmtime::component::Val;
+use wasmtime::component::{Instance, Val};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::context::CallContext;
 use super::prepared::PreparedPlugin;
 use super::signature::ExportedFunction;
 use super::state::CallState;
 use super::{CallFailure, Runtime};
+
+/// How often a full pool is asked for an instance, and the time between.
+const POOL_ATTEMPTS: u32 = 100;
+const POOL_POLL: Duration = Duration::from_millis(1);
 
 impl Runtime {
     /// Calls an exported function in a fresh instance and returns its value, if it has one.
@@ -31,11 +36,10 @@ impl Runtime {
         args: &[Val],
     ) -> Result<Option<Val>, CallFailure> {
         self.within_limits(plugin, context, async |context| {
-            let mut store = CallState::store(self, plugin, context);
+            let (mut store, instance) = self.instance(plugin, context).await?;
             let mut results = [Val::Bool(false)];
             let results = &mut results[..usize::from(function.shape.result.is_some())];
             let outcome = async {
-                let instance = plugin.pre().instantiate_async(&mut store).await?;
                 let callee = instance
                     .get_func(&mut store, function.index)
                     .ok_or_else(|| wasmtime::Error::msg("the exported function is gone"))?;
@@ -47,6 +51,28 @@ impl Runtime {
             }
         })
         .await
+    }
+
+    /// A store of the call's own with the plugin's instance in it.
+    ///
+    /// The slot that the call holds says that the pool has a place. It may still be on its way back from
+    /// another thread, which takes microseconds: so a full pool is asked again.
+    pub(super) async fn instance(
+        self: &Arc<Self>,
+        plugin: &Arc<PreparedPlugin>,
+        mut context: CallContext,
+    ) -> Result<(Store<CallState>, Instance), CallFailure> {
+        for _ in 0..POOL_ATTEMPTS {
+            let mut store = CallState::store(self, plugin, context);
+            match plugin.pre().instantiate_async(&mut store).await {
+                Ok(instance) => return Ok((store, instance)),
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => context = store.data().context.clone(),
+                Err(error) => return Err(store.data().failure(error)),
+            }
+            drop(store);
+            tokio::time::sleep(POOL_POLL).await;
+        }
+        Err(CallFailure::Busy { plugin: plugin.key().id.to_string() })
     }
 
     /// What holds for every kind of call: depth, a slot, the deadline, and that a panic ends only the call.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The CPU time of one task of a request. All tasks of a request add to one total.
+#[derive(Default)]
 pub struct CpuClock {
     /// Nanoseconds that ended polls have used, over all tasks of the request.
     total: Arc<AtomicU64>,
@@ -22,18 +23,20 @@ pub struct CpuClock {
 impl CpuClock {
     /// The clock of a new request.
     pub fn start() -> Arc<Self> {
-        Arc::new(Self { total: Arc::default(), poll_began: AtomicU64::new(thread_nanos()) })
+        Arc::default()
     }
 
-    /// The clock of a further task of the same request.
+    /// The clock of a further task of the same request. Until that task is polled by itself, what it does is
+    /// done within the poll of this one.
     pub fn fork(&self) -> Arc<Self> {
-        Arc::new(Self { total: self.total.clone(), poll_began: AtomicU64::new(thread_nanos()) })
+        let poll_began = self.poll_began.load(Ordering::Relaxed).into();
+        Arc::new(Self { total: self.total.clone(), poll_began })
     }
 
-    /// What a call may use from now on, with everything it calls.
+    /// What a call may use, with everything it calls, out of the request's total.
     pub fn allowance(self: &Arc<Self>, budget: Duration) -> CpuAllowance {
-        let budget = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
-        CpuAllowance { limit: self.used().saturating_add(budget), clock: self.clone() }
+        let limit = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
+        CpuAllowance { limit, clock: self.clone() }
     }
 
     /// Runs a task's future on this clock.

@@ -39,15 +39,19 @@ impl CallContext {
     /// `reserve_percent` of the time and of the CPU budget that are left stay with the caller, so that it
     /// can still answer when the callee uses all of its own.
     pub fn child(&self, caller: PluginId, reserve_percent: u8) -> Self {
-        let left = self.deadline.saturating_duration_since(Instant::now());
         Self {
             identity: self.identity.clone(),
             caller: Some(caller),
             depth: self.depth.saturating_add(1),
-            deadline: self.deadline - share(left, reserve_percent),
+            deadline: self.deadline_below(reserve_percent),
             cpu: self.cpu.child(reserve_percent),
             links: self.links.clone(),
         }
+    }
+
+    /// When what this call waits for is given up, `reserve_percent` of the time that is left before its own deadline.
+    pub fn deadline_below(&self, reserve_percent: u8) -> Instant {
+        self.deadline - share(self.remaining(), reserve_percent)
     }
 
     pub fn remaining(&self) -> Duration {

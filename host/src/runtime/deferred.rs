@@ -1,10 +1,12 @@
 //! The deferred view of a service: start a call, go on, take the answer later.
 //!
 //! For each function `f` of an interface the view has a resource `f-call` with `start`, `subscribe` and
-//! `get`. The call runs as a task of its own, on a CPU clock that adds to the request's total, and is
-//! cancelled when the resource is dropped, so no task outlives the store that started it.
+//! `get`. A call runs at once for as long as it does not wait: most answer without waiting, and then cost
+//! no task. One that waits goes on as a task of its own, on a CPU clock that adds to the request's total.
+//! It is cancelled when the resource is dropped, so no task outlives the store that started it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use tokio::task::JoinHandle;
 use wasmtime::StoreContextMut;
@@ -89,8 +91,13 @@ fn start(
     let clock = hop.context.cpu.clock().fork();
     hop.context.cpu = hop.context.cpu.on(&clock);
     let args = args.to_vec();
-    let task = tokio::spawn(clock.run(async move { hop.run(&args).await }));
-    let call = DeferredCall { function, progress: Progress::Running(Task(task)) };
+    let mut running = Box::pin(async move { hop.run(&args).await });
+    // Nobody is to be woken yet: a call that waits is polled again, as a task, right away.
+    let progress = match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Progress::Done(outcome),
+        Poll::Pending => Progress::Running(Task(tokio::spawn(clock.run(running)))),
+    };
+    let call = DeferredCall { function, progress };
     let call = store.data_mut().table.push(call)?;
     return_resource(call.try_into_resource_any(&mut store)?, results)
 }

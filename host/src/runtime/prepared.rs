@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use semver::Version;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 
 use super::signature::{self, ExportedInterface, ImportedInterface, PrepareError};
 use super::state::CallState;
@@ -39,7 +39,7 @@ pub struct PreparedPlugin {
     key: PluginKey,
     serial: u64,
     pre: InstancePre<CallState>,
-    proxy: Option<ProxyPre<CallState>>,
+    proxy: Option<ProxyIndices>,
     tables: Arc<PluginTables>,
     exports: Vec<ExportedInterface>,
     imports: Vec<ImportedInterface>,
@@ -60,7 +60,7 @@ impl PreparedPlugin {
         let linker = link(component, &services).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
         let pre = linker.instantiate_pre(component).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
         let proxy = if serves_http(component) {
-            Some(ProxyPre::new(pre.clone()).map_err(|error| PrepareError::Link(format!("{error:#}")))?)
+            Some(ProxyIndices::new(&pre).map_err(|error| PrepareError::Link(format!("{error:#}")))?)
         } else {
             None
         };
@@ -111,7 +111,7 @@ impl PreparedPlugin {
         &self.pre
     }
 
-    pub(super) fn proxy(&self) -> Option<&ProxyPre<CallState>> {
+    pub(super) fn proxy(&self) -> Option<&ProxyIndices> {
         self.proxy.as_ref()
     }
 
@@ -135,9 +135,5 @@ fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Resu
 
 fn serves_http(component: &Component) -> bool {
     let engine = component.engine();
-    component
-        .component_type()
-        .exports(engine)
-        .any(|(name, _)| name.starts_with("wasi:http/incoming-handler@0.2"))
+    component.component_type().exports(engine).any(|(name, _)| name.starts_with("wasi:http/incoming-handler@0.2"))
 }
-

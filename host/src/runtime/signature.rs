@@ -74,8 +74,10 @@ pub enum PrepareError {
     Unversioned { direction: &'static str, name: String, package: String },
     #[error("{direction} `{name}` is not an interface: put it into one, within a versioned package")]
     NotAnInterface { direction: &'static str, name: String },
-    #[error("`{interface}`, function `{function}`: {source}; only plain values can cross between plugins")]
+    #[error("`{interface}`, function `{function}`: {source}")]
     Type { interface: String, function: String, source: Unsupported },
+    #[error("`{interface}`: {0}", Unsupported::resource(.resource))]
+    Resource { interface: String, resource: String },
     #[error("`{interface}` is not the deferred view of an interface: {reason}")]
     Deferred { interface: String, reason: String },
     #[error("the component imports something this host does not offer: {0}")]
@@ -94,7 +96,11 @@ pub(super) fn exports(component: &Component) -> Result<Vec<ExportedInterface>, P
         let Some(parent) = component.get_export_index(None, name) else { continue };
         let mut functions = Vec::new();
         for (function, item) in instance.exports(engine) {
-            let ComponentItem::ComponentFunc(ty) = item.ty else { continue };
+            let ty = match item.ty {
+                ComponentItem::ComponentFunc(ty) => ty,
+                ComponentItem::Resource(_) => return Err(resource(name, function)),
+                _ => continue,
+            };
             let Some(index) = component.get_export_index(Some(&parent), function) else { continue };
             let shape = shape(name, function, &ty)?;
             functions.push(Arc::new(ExportedFunction { name: function.to_string(), shape, index }));
@@ -149,12 +155,7 @@ fn service(services: &mut Vec<ImportedInterface>, name: VersionedInterface) -> &
     let index = match services.iter().position(|service| service.name == name) {
         Some(index) => index,
         None => {
-            services.push(ImportedInterface {
-                name,
-                functions: Vec::new(),
-                plain_name: None,
-                deferred_name: None,
-            });
+            services.push(ImportedInterface { name, functions: Vec::new(), plain_name: None, deferred_name: None });
             services.len() - 1
         }
     };
@@ -189,10 +190,7 @@ fn plain_functions(interface: &str, items: &[(String, ComponentItem)]) -> Result
                 functions.push(ImportedFunction { name: name.clone(), shape });
             }
             ComponentItem::Type(_) => {}
-            ComponentItem::Resource(_) => {
-                let source = Unsupported::resource(name);
-                return Err(PrepareError::Type { interface: interface.into(), function: name.clone(), source });
-            }
+            ComponentItem::Resource(_) => return Err(resource(interface, name)),
             _ => return Err(PrepareError::NotAnInterface { direction: "import", name: format!("{interface}#{name}") }),
         }
     }
@@ -219,8 +217,11 @@ fn deferred_functions(
         };
         // A view whose answer is never taken is allowed: then only the parameters can be compared.
         let get = function(&format!("[method]{call}.get"));
-        let shape = FunctionShape::of_deferred(start, get)
-            .map_err(|source| PrepareError::Type { interface: interface.into(), function: plain.into(), source })?;
+        let shape = FunctionShape::of_deferred(start, get).map_err(|source| PrepareError::Type {
+            interface: interface.into(),
+            function: plain.into(),
+            source,
+        })?;
         functions.push(ImportedFunction { name: plain.to_string(), shape });
     }
     Ok(functions)
@@ -238,6 +239,10 @@ fn shape(interface: &str, function: &str, ty: &ComponentFunc) -> Result<Function
     })
 }
 
+fn resource(interface: &str, name: &str) -> PrepareError {
+    PrepareError::Resource { interface: interface.to_string(), resource: name.to_string() }
+}
+
 fn unversioned(direction: &'static str, name: &str) -> PrepareError {
     let package = name.split('/').next().unwrap_or(name).to_string();
     if name.contains(':') {
@@ -250,7 +255,6 @@ fn unversioned(direction: &'static str, name: &str) -> PrepareError {
 fn is_standard(name: &str) -> bool {
     name.starts_with("wasi:")
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ use super::context::CallContext;
 use super::prepared::PreparedPlugin;
 use super::quota::MemoryQuota;
 use super::{CallFailure, Runtime};
+use crate::capability::console::Console;
 use crate::capability::context::{CallIdentity, ContextView};
 use crate::capability::outbound::DenyOutbound;
 use crate::capability::sql::{SqlContext, SqlView};
@@ -24,7 +25,7 @@ pub struct CallState {
     quota: MemoryQuota,
     cpu_spent: bool,
     /// Made when the guest first calls a WASI function: most calls never do.
-    wasi: Option<WasiCtx>,
+    wasi: Option<(WasiCtx, Console)>,
     http: WasiHttpCtx,
     outbound: DenyOutbound,
     sql: SqlContext,
@@ -40,7 +41,7 @@ impl CallState {
             runtime.sql.clone(),
             context.identity.tenant.clone(),
             plugin.tables().clone(),
-            context.deadline,
+            context.deadline_below(limits.hop_reserve_percent),
         );
         let state = Self {
             runtime: runtime.clone(),
@@ -105,13 +106,31 @@ impl CallState {
     }
 }
 
+impl Drop for CallState {
+    /// What the plugin printed is logged when its call is over, however it ended.
+    fn drop(&mut self) {
+        let Some((_, console)) = &self.wasi else { return };
+        for line in console.take_lines() {
+            let identity = &self.context.identity;
+            tracing::info!(
+                plugin = %self.plugin.key(),
+                tenant = %identity.tenant,
+                correlation = %identity.correlation_id,
+                "{line}"
+            );
+        }
+    }
+}
+
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // The builder's defaults inherit nothing: no files, no environment, no network, no standard streams.
-        let ctx = self.wasi.get_or_insert_with(|| {
+        // The builder's defaults inherit nothing: no files, no environment, no network.
+        let (ctx, _) = self.wasi.get_or_insert_with(|| {
+            let console = Console::new(self.runtime.limits.console_bytes);
             let mut builder = WasiCtx::builder();
             builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-            builder.build()
+            builder.stdout(console.clone()).stderr(console.clone());
+            (builder.build(), console)
         });
         WasiCtxView { ctx, table: &mut self.table }
     }

@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::check::{Checked, Checker};
 use super::database::TenantDatabase;
 use super::error::SqlError;
-use super::limits::SqlLimits;
 use super::migrate::{Migration, Schema};
 use super::registry::Databases;
 use crate::config::SqlConfig;
@@ -17,7 +16,7 @@ use crate::id::{PluginId, TenantId};
 /// Opens the database of a tenant and a plugin.
 pub struct SqlBackend {
     databases: Databases,
-    limits: Arc<SqlLimits>,
+    limits: Arc<SqlConfig>,
     /// The tenant whose new databases begin with the plugins' demo data.
     demo_tenant: Option<TenantId>,
 }
@@ -36,7 +35,7 @@ impl SqlBackend {
     ///
     /// When the data directory cannot be made or read.
     pub fn new(data: &Path, config: &SqlConfig, demo_tenant: Option<TenantId>) -> io::Result<Self> {
-        let limits = Arc::new(SqlLimits::from(config));
+        let limits = Arc::new(config.clone());
         Ok(Self { databases: Databases::new(data, limits.clone(), "")?, limits, demo_tenant })
     }
 
@@ -76,21 +75,5 @@ impl SqlBackend {
 impl PluginTables {
     pub(super) fn check(&self, statement: &str) -> Result<Arc<Checked>, SqlError> {
         self.checker.check(statement)
-    }
-}
-
-impl From<&SqlConfig> for SqlLimits {
-    fn from(config: &SqlConfig) -> Self {
-        Self {
-            statement_bytes: config.statement_bytes,
-            parameters: config.parameters,
-            result_rows: config.result_rows,
-            result_bytes: config.result_bytes,
-            storage_bytes: config.storage_bytes,
-            busy_wait_ms: config.busy_wait_ms,
-            readers: config.readers,
-            open_databases: config.open_databases,
-            ..Self::default()
-        }
     }
 }

@@ -23,7 +23,8 @@ mod schema;
 
 pub(super) use names::{SQLITE_FUNCTIONS, is_reserved};
 
-use super::{error::SqlError, limits::SqlLimits};
+use super::error::SqlError;
+use crate::config::SqlConfig;
 pub use cache::Checker;
 use printer::Printer;
 use std::{collections::BTreeSet, sync::atomic::AtomicU8};
@@ -88,10 +89,10 @@ impl Checked {
 
 /// Checks one statement, with default limits and no cache; see [`Checker`].
 pub fn check(sql: &str, purpose: Purpose) -> Result<Checked, SqlError> {
-    check_with(sql, purpose, &SqlLimits::default())
+    check_with(sql, purpose, &SqlConfig::default())
 }
 
-pub(super) fn check_with(sql: &str, purpose: Purpose, limits: &SqlLimits) -> Result<Checked, SqlError> {
+pub(super) fn check_with(sql: &str, purpose: Purpose, limits: &SqlConfig) -> Result<Checked, SqlError> {
     if sql.len() > limits.statement_bytes {
         return Err(SqlError::Quota(format!(
             "statement bytes: at most {}, this one has {}; pass values as parameters",
@@ -113,7 +114,7 @@ pub(super) fn check_with(sql: &str, purpose: Purpose, limits: &SqlLimits) -> Res
 ///
 /// # Errors
 /// The first statement's error, with its number in the script where the error has a message to hold it.
-pub fn check_script(sql: &str, purpose: Purpose, limits: &SqlLimits) -> Result<Vec<Checked>, SqlError> {
+pub fn check_script(sql: &str, purpose: Purpose, limits: &SqlConfig) -> Result<Vec<Checked>, SqlError> {
     if sql.len() > limits.script_bytes {
         return Err(SqlError::Quota(format!("script bytes: at most {}; split it", limits.script_bytes)));
     }
@@ -141,7 +142,7 @@ fn numbered(error: SqlError, number: usize) -> SqlError {
     }
 }
 
-fn print(parsed: &parse::Parsed, purpose: Purpose, limits: &SqlLimits) -> Result<Checked, SqlError> {
+fn print(parsed: &parse::Parsed, purpose: Purpose, limits: &SqlConfig) -> Result<Checked, SqlError> {
     let mut printer = Printer::new(purpose, '?', limits.parameters);
     printer.statement(&parsed.statement)?;
     parsed.nothing_lost(&printer.out)?;

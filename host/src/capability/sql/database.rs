@@ -13,12 +13,12 @@ use super::{
     check::Checked,
     error::SqlError,
     guard::{Mode, Stop},
-    limits::SqlLimits,
     link::{self, Link, Role},
     migrate::Digest,
     transaction::Transaction,
     value::{RowSet, Value},
 };
+use crate::config::SqlConfig;
 use lease::Pool;
 use std::{
     fs,
@@ -34,7 +34,7 @@ const PATIENCE: u8 = 64;
 #[derive(Debug)]
 pub struct TenantDatabase {
     file: PathBuf,
-    pub(super) limits: Arc<SqlLimits>,
+    pub(super) limits: Arc<SqlConfig>,
     readers: Pool,
     writer: Pool,
     pub(super) applied: RwLock<Vec<Digest>>,
@@ -43,7 +43,7 @@ pub struct TenantDatabase {
 
 impl TenantDatabase {
     /// Opens or makes the file and runs `host_schema`, which makes the host's own `_tenon…` tables. Blocks.
-    pub(super) fn open(file: &Path, limits: Arc<SqlLimits>, host_schema: &str) -> Result<Self, SqlError> {
+    pub(super) fn open(file: &Path, limits: Arc<SqlConfig>, host_schema: &str) -> Result<Self, SqlError> {
         create(file).map_err(|_| SqlError::unavailable("its file cannot be made"))?;
         let until = Instant::now() + Duration::from_millis(limits.busy_wait_ms);
         let link = link::patiently(until, || {
@@ -203,7 +203,7 @@ fn returning(
     busy_until: Instant,
     statement: &Checked,
     parameters: &[Value],
-    limits: &SqlLimits,
+    limits: &SqlConfig,
 ) -> Result<RowSet, SqlError> {
     let connection = link.switch(Mode::Host);
     link::patiently(busy_until, || link::command(connection, "BEGIN IMMEDIATE"))?;

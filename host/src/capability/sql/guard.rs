@@ -5,8 +5,8 @@
 
 use super::{
     check::{SQLITE_FUNCTIONS, is_reserved},
-    limits::SqlLimits,
 };
+use crate::config::SqlConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::{
     sync::{
@@ -139,7 +139,7 @@ impl Stop {
     }
 
     /// Also after as many steps as a read may take on the calling thread.
-    pub fn inline(deadline: Instant, limits: &SqlLimits) -> Self {
+    pub fn inline(deadline: Instant, limits: &SqlConfig) -> Self {
         Stop { looks: Some(limits.inline_read_steps / METER_STEPS.unsigned_abs()), ..Self::at(deadline) }
     }
 

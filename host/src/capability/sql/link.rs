@@ -7,9 +7,9 @@ use super::{
     check::Checked,
     error::SqlError,
     guard::{METER_STEPS, Meter, Mode, ModeSwitch, Stop},
-    limits::SqlLimits,
     value::{self, RowSet, Value},
 };
+use crate::config::SqlConfig;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use std::{
     path::Path,
@@ -35,7 +35,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Opens an existing file.
-    pub fn open(file: &Path, role: Role, limits: &SqlLimits) -> Result<Self, SqlError> {
+    pub fn open(file: &Path, role: Role, limits: &SqlConfig) -> Result<Self, SqlError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
@@ -85,7 +85,7 @@ impl Link {
     }
 }
 
-fn settings(connection: &Connection, role: Role, limits: &SqlLimits) -> Result<(), SqlError> {
+fn settings(connection: &Connection, role: Role, limits: &SqlConfig) -> Result<(), SqlError> {
     let pages = (limits.storage_bytes / PAGE_BYTES).max(1);
     let cache_kib = limits.cache_kib;
     connection.execute_batch(&format!(
@@ -105,9 +105,11 @@ fn settings(connection: &Connection, role: Role, limits: &SqlLimits) -> Result<(
     Ok(())
 }
 
-fn harden(connection: &Connection, limits: &SqlLimits) -> Result<(), SqlError> {
+fn harden(connection: &Connection, limits: &SqlConfig) -> Result<(), SqlError> {
     for (config, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        // Plans do not depend on bound values, so a statement is never planned anew for each LIMIT.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
@@ -152,7 +154,7 @@ pub(super) fn rows(
     connection: &Connection,
     sql: &str,
     parameters: &[Value],
-    limits: &SqlLimits,
+    limits: &SqlConfig,
 ) -> Result<RowSet, SqlError> {
     let mut statement = connection.prepare_cached(sql)?;
     value::bind(&mut statement, parameters)?;

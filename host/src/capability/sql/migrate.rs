@@ -8,10 +8,10 @@ use super::{
     database::{Lease, TenantDatabase},
     error::SqlError,
     guard::Mode,
-    limits::SqlLimits,
     link::{self, Link, Role},
     value::Value,
 };
+use crate::config::SqlConfig;
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -51,7 +51,7 @@ struct Step {
 
 impl Schema {
     /// Checks every statement. Demo data may only change rows.
-    pub fn new(migrations: &[Migration], demo: Option<&str>, limits: &SqlLimits) -> Result<Self, SqlError> {
+    pub fn new(migrations: &[Migration], demo: Option<&str>, limits: &SqlConfig) -> Result<Self, SqlError> {
         let mut whole = Sha256::new();
         let mut steps: Vec<Step> = Vec::with_capacity(migrations.len());
         for Migration { name, sql } in migrations {
@@ -112,7 +112,7 @@ pub async fn migrate(database: &Arc<TenantDatabase>, schema: &Arc<Schema>, deadl
     Ok(())
 }
 
-fn apply(link: &Link, schema: &Schema, limits: &SqlLimits) -> Result<(), SqlError> {
+fn apply(link: &Link, schema: &Schema, limits: &SqlConfig) -> Result<(), SqlError> {
     let connection = link.switch(Mode::Host);
     link::command(connection, TABLE)?;
     let applied = link::rows(connection, APPLIED, &[], limits)?.rows;

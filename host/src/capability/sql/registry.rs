@@ -6,9 +6,9 @@
 use super::{
     database::TenantDatabase,
     error::SqlError,
-    limits::SqlLimits,
     migrate::{Schema, migrate},
 };
+use crate::config::SqlConfig;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 #[derive(Debug)]
 pub struct Databases {
     root: PathBuf,
-    limits: Arc<SqlLimits>,
+    limits: Arc<SqlConfig>,
     host_schema: &'static str,
     open: Mutex<Open>,
 }
@@ -45,7 +45,7 @@ impl Databases {
     ///
     /// # Errors
     /// If `root` cannot be made or read.
-    pub fn new(root: &Path, limits: Arc<SqlLimits>, host_schema: &'static str) -> std::io::Result<Self> {
+    pub fn new(root: &Path, limits: Arc<SqlConfig>, host_schema: &'static str) -> std::io::Result<Self> {
         std::fs::create_dir_all(root)?;
         Ok(Databases {
             // SQLite follows no links below it.
@@ -77,11 +77,6 @@ impl Databases {
             migrate(database, schema, deadline).await?;
         }
         Ok(database.clone())
-    }
-
-    /// The databases open at the moment.
-    pub fn open_count(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).count
     }
 
     async fn open(&self, tenant: &str, plugin: &str) -> Result<Arc<TenantDatabase>, SqlError> {

@@ -9,10 +9,10 @@ use super::{
     database::Lease,
     error::SqlError,
     guard::{Mode, Stop},
-    limits::SqlLimits,
     link::{self, Link},
     value::{RowSet, Value},
 };
+use crate::config::SqlConfig;
 use rusqlite::Connection;
 use std::{sync::Arc, time::Instant};
 
@@ -158,7 +158,7 @@ fn returning(
     connection: &Connection,
     statement: &Checked,
     parameters: &[Value],
-    limits: &SqlLimits,
+    limits: &SqlConfig,
 ) -> Result<RowSet, SqlError> {
     link.switch(Mode::Host);
     link::command(connection, "SAVEPOINT _tenon_statement")?;

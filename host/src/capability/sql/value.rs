@@ -2,7 +2,8 @@
 //!
 //! Invariant: a result never grows past `result_rows` and `result_bytes`; what would is refused, not cut off.
 
-use super::{error::SqlError, limits::SqlLimits};
+use super::error::SqlError;
+use crate::config::SqlConfig;
 use rusqlite::{
     CachedStatement, Row, Statement, ToSql,
     types::{ToSqlOutput, ValueRef},
@@ -53,7 +54,7 @@ pub(super) fn bind(statement: &mut CachedStatement<'_>, parameters: &[Value]) ->
 }
 
 /// Steps a bound statement to its end.
-pub(super) fn collect(statement: &mut CachedStatement<'_>, limits: &SqlLimits) -> Result<RowSet, SqlError> {
+pub(super) fn collect(statement: &mut CachedStatement<'_>, limits: &SqlConfig) -> Result<RowSet, SqlError> {
     let mut rows = statement.raw_query();
     let Some(first) = rows.next()? else {
         drop(rows);
@@ -94,7 +95,7 @@ impl Shape {
         }
     }
 
-    fn row(&mut self, row: &Row<'_>, limits: &SqlLimits) -> Result<Vec<Value>, SqlError> {
+    fn row(&mut self, row: &Row<'_>, limits: &SqlConfig) -> Result<Vec<Value>, SqlError> {
         let mut values = Vec::with_capacity(self.columns.len());
         for index in 0..self.columns.len() {
             let value = row.get_ref(index)?;

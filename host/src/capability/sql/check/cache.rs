@@ -3,7 +3,8 @@
 //! Bound: two generations, each of at most half of `checked_statements` and `checked_bytes`. When the young one is full it
 //! becomes the old one and the old one is dropped, so that what is in use survives and what is not leaves.
 
-use super::{Checked, Purpose, SqlError, SqlLimits, check_with};
+use super::{Checked, Purpose, SqlError, check_with};
+use crate::config::SqlConfig;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -12,7 +13,7 @@ use std::{
 /// Checks statements for one plugin. Keep one for each plugin, so that none can push out another's statements.
 #[derive(Debug)]
 pub struct Checker {
-    limits: Arc<SqlLimits>,
+    limits: Arc<SqlConfig>,
     generations: RwLock<Generations>,
 }
 
@@ -24,7 +25,7 @@ struct Generations {
 }
 
 impl Checker {
-    pub fn new(limits: Arc<SqlLimits>) -> Self {
+    pub fn new(limits: Arc<SqlConfig>) -> Self {
         Checker { limits, generations: RwLock::default() }
     }
 
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn keeps_what_is_in_use_and_no_more_than_its_bounds() {
-        let limits = SqlLimits { checked_statements: 8, ..SqlLimits::default() };
+        let limits = SqlConfig { checked_statements: 8, ..SqlConfig::default() };
         let checker = Checker::new(Arc::new(limits));
         let hot = checker.check("SELECT 1").unwrap();
         for n in 0..100 {

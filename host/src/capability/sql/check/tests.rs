@@ -188,7 +188,7 @@ const SCHEMA: &str = "
 
 #[test]
 fn a_migration_becomes_what_sqlite_does_with_postgresqls_meaning() {
-    let statements = check_script(SCHEMA, Purpose::Migration, &SqlLimits::default()).unwrap();
+    let statements = check_script(SCHEMA, Purpose::Migration, &SqlConfig::default()).unwrap();
     assert_eq!(statements.len(), 11);
     assert_eq!(
         statements[0].sql(),

@@ -30,10 +30,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::with(SqlLimits::default()).await
+        Self::with(SqlConfig::default()).await
     }
 
-    async fn with(limits: SqlLimits) -> Self {
+    async fn with(limits: SqlConfig) -> Self {
         let limits = Arc::new(limits);
         let directory = TempDir::new().unwrap();
         let databases = Databases::new(directory.path(), limits.clone(), HOST).unwrap();

@@ -39,7 +39,7 @@ impl World {
 fn schema(migrations: &[(&str, &str)], demo: Option<&str>) -> Result<Schema, SqlError> {
     let migrations: Vec<_> =
         migrations.iter().map(|(name, sql)| Migration { name: (*name).into(), sql: (*sql).into() }).collect();
-    Schema::new(&migrations, demo, &SqlLimits::default())
+    Schema::new(&migrations, demo, &SqlConfig::default())
 }
 
 const V1: &[(&str, &str)] = &[("0001_t", "CREATE TABLE t (a INTEGER); INSERT INTO t (a) VALUES (1);")];

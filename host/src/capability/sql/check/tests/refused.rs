@@ -235,7 +235,7 @@ fn migrations_may_not_leave_either() {
         "PRAGMA user_version = 1",
         "INSERT INTO t (a) VALUES ($1)",
     ] {
-        let refused = check_script(sql, Purpose::Migration, &SqlLimits::default());
+        let refused = check_script(sql, Purpose::Migration, &SqlConfig::default());
         assert!(refused.is_err(), "{sql}: {refused:?}");
     }
 }

@@ -137,7 +137,7 @@ fn a_long_read_does_not_hold_the_executor() {
 #[test]
 fn a_full_database_says_so_and_stays_whole() {
     test(async {
-        let world = World::with(SqlLimits { storage_bytes: 1 << 20, ..SqlLimits::default() }).await;
+        let world = World::with(SqlConfig { storage_bytes: 1 << 20, ..SqlConfig::default() }).await;
         let insert = "INSERT INTO big (body) VALUES ($1)";
         let body = || vec![Value::Blob(vec![7; 10_000])];
         let mut stored = 0;

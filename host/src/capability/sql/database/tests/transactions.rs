@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_change_whose_result_is_too_large_is_taken_back() {
     test(async {
-        let world = World::with(SqlLimits { result_rows: 3, ..SqlLimits::default() }).await;
+        let world = World::with(SqlConfig { result_rows: 3, ..SqlConfig::default() }).await;
         let four = "INSERT INTO n (i) VALUES (1), (2), (3), (4) RETURNING i";
         assert!(matches!(world.query(four, vec![]).await, Err(SqlError::Quota(_))));
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
@@ -124,7 +124,7 @@ fn a_cancelled_call_leaves_nothing_behind() {
 #[test]
 fn the_second_writer_waits_and_gives_up_in_time() {
     test(async {
-        let world = World::with(SqlLimits { busy_wait_ms: 50, ..SqlLimits::default() }).await;
+        let world = World::with(SqlConfig { busy_wait_ms: 50, ..SqlConfig::default() }).await;
         let insert = world.checked("INSERT INTO n (i) VALUES (1)");
         let first = world.database.begin(soon()).await.unwrap();
         assert_eq!(world.database.begin(soon()).await.err(), Some(SqlError::Busy));

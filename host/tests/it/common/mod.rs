@@ -1,0 +1,19 @@
+//! What the tests are written with.
+//!
+//! [`Host::with_plugins`] is the usual beginning: a running host, which is also a [`Client`] of it.
+//! Below it lie [`Scratch`], the directories of one host, and [`Process`], the started binary, for tests
+//! that choose the command line themselves. Nothing here sleeps to wait for something: it polls, and every
+//! wait has a deadline.
+
+mod client;
+mod code_cache;
+mod host;
+mod process;
+mod scratch;
+mod wait;
+
+pub use self::client::{Answer, Client, ask};
+pub use self::host::Host;
+pub use self::process::{Output, Process, output};
+pub use self::scratch::{Scratch, repository};
+pub use self::wait::eventually;

@@ -1,0 +1,27 @@
+//! Waiting for something to become true.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+
+/// Generous, because a loaded machine is slow and only a failing test ever waits this long.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// The first value that `look` gives.
+///
+/// # Panics
+///
+/// When there is none within [`DEADLINE`]; `what` says what was waited for.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    let mut ticks = interval(POLL);
+    loop {
+        ticks.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}");
+    }
+}

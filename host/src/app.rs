@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::capability::sql::SqlBackend;
-use crate::config::Config;
+use crate::config::{Config, DEMO_TENANT};
 use crate::db::{CONTROL_PLANE_FILE, ControlPlane, DbError, SqliteControlPlane, TenantOrigin};
-use crate::http::DEMO_TENANT;
 use crate::id::TenantId;
 use crate::registry::{Compiler, Loader, Registry, TenantView};
 use crate::runtime::{CallContext, CpuClock, Identity, Runtime};

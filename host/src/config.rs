@@ -20,6 +20,9 @@ pub use self::sections::{
     DbConfig, HttpConfig, LimitsConfig, LoaderConfig, LogConfig, LogFormat, PoolConfig, SqlConfig,
 };
 
+/// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
+pub const DEMO_TENANT: &str = "demo";
+
 section::section! {
     /// Settings of the host. Relative paths start at the directory the host is run in.
     pub struct Config {

@@ -1,6 +1,6 @@
 //! `tenon serve`.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -22,7 +22,14 @@ use crate::config::{Config, LogFormat, Overrides};
     In dev mode the tenant is `demo` unless the header X-Tenant-ID names another, and nobody is asked for a key.")]
 pub(super) struct Serve {
     /// Serve the demo tenant without credentials; only on a loopback address.
-    #[arg(long, env = "TENON_DEV", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(
+        long,
+        env = "TENON_DEV",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     dev: Option<bool>,
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:4000]
     #[arg(long, env = "TENON_LISTEN", value_name = "ADDR")]
@@ -43,7 +50,7 @@ impl Serve {
         let Self { dev, listen, plugins, data, config } = self;
         let overrides = Overrides { dev, listen, plugins, data };
         let config = Config::load(config.as_deref(), overrides)?;
-        start_log(&config);
+        start_log(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(serve(config))
     }
@@ -68,7 +75,7 @@ fn announce(app: &App, address: SocketAddr) -> std::io::Result<()> {
     let (active, all) = (snapshot.active_count(), snapshot.plugins().len());
     writeln!(out, "tenon is ready on http://{address} ({active} of {all} plugins active)")?;
     for file in snapshot.rejected() {
-        writeln!(out, "  not loaded: {}: {}", file.file_name, file.reason.lines().next().unwrap_or_default())?;
+        writeln!(out, "  not loaded: {}: {}", file.file_name, file.reason.replace('\n', "\n    "))?;
     }
     if app.config().dev {
         writeln!(out, "\nTry:")?;
@@ -79,14 +86,17 @@ fn announce(app: &App, address: SocketAddr) -> std::io::Result<()> {
     out.flush()
 }
 
-fn start_log(config: &Config) {
+fn start_log(config: &Config) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(&config.log.filter).with_context(|| {
+        format!("log.filter is {:?}: write a level, or targets with levels, as `info,tenon::registry=debug`", config.log.filter)
+    })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {
-        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
+    Ok(())
 }
 
 /// Ends when the process is asked to stop.

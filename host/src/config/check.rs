@@ -33,7 +33,7 @@ fn dev_stays_on_loopback(config: &Config) -> Result<(), Broken> {
         expected: "a loopback address, because dev is on and the host then believes whatever tenant and user \
                    a client names, so everyone who can connect could read every tenant's data"
             .into(),
-        fix: format!("listen on 127.0.0.1:{}, or leave dev off and use API keys", config.listen.port()),
+        fix: format!("listen on 127.0.0.1:{}, or leave dev off", config.listen.port()),
     })
 }
 

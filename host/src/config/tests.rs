@@ -106,7 +106,7 @@ fn dev_binds_loopback_only_and_says_why() {
     assert!(load(everywhere).is_ok());
     let dev = Overrides { dev: Some(true), ..Overrides::default() };
     let message = load_with(everywhere, dev.clone()).unwrap_err().to_string();
-    assert_says(&message, &["`listen` is 0.0.0.0:4000", "loopback", "tenant", "127.0.0.1:4000", "API keys"]);
+    assert_says(&message, &["`listen` is 0.0.0.0:4000", "loopback", "tenant", "127.0.0.1:4000", "leave dev off"]);
     assert!(load_with("listen = \"[::1]:4000\"", dev).is_ok());
 }
 

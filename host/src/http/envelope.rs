@@ -25,7 +25,13 @@ pub struct ApiError {
     /// Further facts, as JSON.
     pub details: Option<Box<serde_json::value::RawValue>>,
     pub headers: HeaderMap,
+    pub cause: Option<HiddenCause>,
 }
+
+/// Why a request failed inside the host. It travels in the answer's extensions to where it is logged, and no
+/// further.
+#[derive(Debug, Clone)]
+pub struct HiddenCause(pub String);
 
 impl ApiError {
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -36,6 +42,7 @@ impl ApiError {
             fields: Vec::new(),
             details: None,
             headers: HeaderMap::new(),
+            cause: None,
         }
     }
 
@@ -55,9 +62,10 @@ impl ApiError {
 
     /// A fault of the host's own. The cause is logged under the correlation id and not told.
     pub fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(%error, "request failed inside the host");
         let message = "the host could not do this; the log has the reason under the correlation id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+        let cause = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+        let cause = HiddenCause(cause.collect::<Vec<_>>().join(": "));
+        Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message) }
     }
 
     pub fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
@@ -115,6 +123,9 @@ impl IntoResponse for ApiError {
         };
         let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default());
         response.headers_mut().extend(self.headers);
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
         response
     }
 }

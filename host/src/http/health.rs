@@ -82,8 +82,9 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 fn not_ready(error: &dyn std::error::Error) -> ApiError {
-    tracing::error!(%error, "the control plane does not answer");
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the control plane's database does not answer")
+    let answer = ApiError::internal(error);
+    let message = "the control plane's database does not answer".to_string();
+    ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "not_ready".to_string(), message, ..answer }
 }
 
 /// `GET /plugins/{id}/health`: 503 when it is unavailable.

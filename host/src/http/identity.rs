@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::envelope::{ApiError, WrongField};
 use crate::app::App;
+use crate::config::DEMO_TENANT;
 use crate::id::{CorrelationId, TenantId, UserId, WorkspaceId};
 use crate::runtime::Identity;
 
@@ -18,9 +19,6 @@ pub const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Every header that only the host may set on its way to a plugin.
 pub const HOST_HEADERS: [HeaderName; 5] = [TENANT, USER, WORKSPACE, CALLER_PLUGIN, CORRELATION];
-
-/// The tenant of a request that names none in dev mode.
-pub const DEMO_TENANT: &str = "demo";
 
 /// Finds out who is asking and makes sure that the tenant exists.
 ///

@@ -21,7 +21,6 @@ use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
 use self::envelope::ApiError;
-pub use self::identity::DEMO_TENANT;
 use crate::app::App;
 
 /// Serves until `stop` ends, then finishes the requests under way.
@@ -58,7 +57,11 @@ async fn correlate(mut request: Request, next: Next) -> Response {
     if let Some(value) = &value {
         request.headers_mut().insert(identity::CORRELATION, value.clone());
     }
+    let (method, path) = (request.method().clone(), request.uri().path().to_string());
     let mut response = next.run(request).await;
+    if let Some(envelope::HiddenCause(cause)) = response.extensions_mut().remove() {
+        tracing::error!(correlation = %id, %method, path, cause, "a request failed inside the host");
+    }
     if let Some(value) = value {
         response.headers_mut().insert(identity::CORRELATION, value);
     }

@@ -77,7 +77,7 @@ pub fn bind(manifest: &Manifest, plugin: &PreparedPlugin) -> Result<Vec<Endpoint
     let mut endpoints = Vec::new();
     let mut errors = Vec::new();
     for (index, declared) in manifest.endpoints.iter().enumerate() {
-        match target(declared, plugin) {
+        match target(manifest, declared, plugin) {
             Ok(target) => endpoints.push(Endpoint {
                 method: method(declared.method),
                 path: declared.path.clone(),
@@ -96,7 +96,7 @@ pub fn bind(manifest: &Manifest, plugin: &PreparedPlugin) -> Result<Vec<Endpoint
 
 type Refusal = (&'static str, String);
 
-fn target(declared: &manifest::Endpoint, plugin: &PreparedPlugin) -> Result<Target, Refusal> {
+fn target(manifest: &Manifest, declared: &manifest::Endpoint, plugin: &PreparedPlugin) -> Result<Target, Refusal> {
     let Some(reference) = &declared.function else {
         if plugin.serves_http() {
             return Ok(Target::Handler);
@@ -105,7 +105,7 @@ fn target(declared: &manifest::Endpoint, plugin: &PreparedPlugin) -> Result<Targ
                        exported function that answers";
         return Err(("", problem.to_string()));
     };
-    let function = exported(plugin, &reference.interface, &reference.function)?;
+    let function = exported(manifest, plugin, &reference.interface, &reference.function)?;
     let fields = &function.shape.params;
     for name in declared.path.parameters() {
         if !fields.iter().any(|field| *field.json == *name) {
@@ -133,15 +133,22 @@ fn target(declared: &manifest::Endpoint, plugin: &PreparedPlugin) -> Result<Targ
     Ok(Target::Function(Call { function, places, rest, input }))
 }
 
+/// The function of the interface at the version under which the manifest offers its service. An interface
+/// that is no declared service is taken at the version it is exported at.
 fn exported(
+    manifest: &Manifest,
     plugin: &PreparedPlugin,
     interface: &InterfaceName,
     function: &str,
 ) -> Result<Arc<ExportedFunction>, Refusal> {
-    let Some(export) = plugin.export(interface) else {
+    let offered = manifest.services.iter().filter(|service| interface.is_of(&service.name));
+    let versions: Vec<_> = offered.map(|service| &service.version).collect();
+    let Some(export) = plugin.export(interface, |version| versions.is_empty() || versions.contains(&version)) else {
         let known: Vec<_> = plugin.exports().iter().map(|export| export.name.to_string()).collect();
-        let problem = format!("the component does not export `{interface}`; it exports: {}", known.join(", "));
-        return Err((".function", problem));
+        let known = if known.is_empty() { "no interface".to_string() } else { known.join(", ") };
+        let wanted = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let at = if wanted.is_empty() { wanted } else { format!(" at {wanted}, as $.services has it") };
+        return Err((".function", format!("the component does not export `{interface}`{at}; it exports: {known}")));
     };
     export.function(function).cloned().ok_or_else(|| {
         let known: Vec<_> = export.functions.iter().map(|function| function.name.as_str()).collect();

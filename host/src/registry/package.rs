@@ -1,8 +1,8 @@
 //! A plugin file taken apart: the component and what its author embedded in it.
 //!
-//! Manifest, migrations and demo data are custom sections. Rust puts them into the core module inside the
-//! component, `tenon pack` beside it; both are found, and a section that occurs twice is refused, because
-//! nobody could say which one counts.
+//! Manifest, migrations and demo data are custom sections, of the component itself or of a core module inside
+//! it, which is where Rust's linker puts them. A section that occurs twice is refused, because nobody could
+//! say which one counts.
 
 use wasmparser::{Parser, Payload};
 
@@ -37,7 +37,7 @@ pub enum PackageError {
         "there is no manifest: embed plugin.json with `tenon_plugin::embed!`, or put it beside the file as {sidecar}"
     )]
     NoManifest { sidecar: String },
-    #[error("the manifest is wrong:\n{0}")]
+    #[error(transparent)]
     Manifest(#[from] ManifestErrors),
 }
 

@@ -136,6 +136,16 @@ impl TenantView {
         matches!(self.served(key.id.as_str()), Some(Served::Active(plugin)) if plugin.key() == key)
     }
 
+    /// What one loaded version is for this tenant, whether it serves or not.
+    pub fn state(&self, plugin: &Arc<Plugin>) -> Served {
+        match self.resolved(plugin.key()).map(|resolved| &resolved.status) {
+            Some(Status::Inactive { reason }) => {
+                Served::Inactive { plugin: plugin.clone(), reason: reason.to_string() }
+            }
+            _ => Served::Active(plugin.clone()),
+        }
+    }
+
     /// The outcome for one loaded version.
     pub fn resolved(&self, key: &PluginKey) -> Option<&PluginResolution> {
         self.resolution.plugin(&key.id, &key.version)
@@ -163,7 +173,7 @@ fn version(plugin: &Plugin) -> PluginVersion {
     let imports = plugin.prepared.imports().iter().map(|import| {
         let name = &import.name;
         let undeclared = Import::undeclared(name.interface.clone(), name.version.clone());
-        match plugin.manifest.dependencies.iter().find(|declared| name.interface.is_of(&declared.service)) {
+        match plugin.manifest.dependency(&name.interface, &name.version) {
             Some(declared) => Import {
                 requirement: declared.version.clone(),
                 required: declared.required,

@@ -84,6 +84,7 @@ impl Runtime {
     ) -> Result<T, CallFailure> {
         let name = || plugin.key().id.to_string();
         let (depth, deadline, begun) = (context.depth, context.deadline, Instant::now());
+        let (identity, caller) = (context.identity.clone(), context.caller.clone());
         let guarded = async {
             let Some(_slot) = self.slots.acquire(depth).await else {
                 return Err(CallFailure::Depth { plugin: name(), depth, limit: self.limits.depth_max });
@@ -91,13 +92,21 @@ impl Runtime {
             call(context).await
         };
         let guarded = AssertUnwindSafe(guarded).catch_unwind();
-        match tokio::time::timeout_at(deadline.into(), guarded).await {
+        let outcome = match tokio::time::timeout_at(deadline.into(), guarded).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_panic)) => {
-                tracing::error!(plugin = %plugin.key(), "a host function panicked; the call was ended");
-                Err(CallFailure::Host { plugin: name() })
-            }
+            Ok(Err(_panic)) => Err(CallFailure::Host { plugin: name() }),
             Err(_elapsed) => Err(CallFailure::Deadline { plugin: name(), waited: begun.elapsed() }),
-        }
+        };
+        // A caller may turn the failure into a value, so this is where it is told.
+        outcome.inspect_err(|failure| {
+            tracing::warn!(
+                plugin = %plugin.key(),
+                caller = caller.as_ref().map(tracing::field::display),
+                tenant = %identity.tenant,
+                correlation = %identity.correlation_id,
+                backtrace = failure.backtrace(),
+                "{failure}"
+            );
+        })
     }
 }

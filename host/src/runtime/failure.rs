@@ -51,6 +51,14 @@ impl CallFailure {
         Some(Val::Result(Err(Some(Box::new(error)))))
     }
 
+    /// The guest's own frames, where the failure was a trap and they are known.
+    pub fn backtrace(&self) -> Option<&str> {
+        match self {
+            Self::Trap { backtrace, .. } => backtrace.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Reads wasmtime's error, when nothing else is known to have stopped the call.
     pub(super) fn from_error(plugin: &str, error: wasmtime::Error, limit_bytes: usize) -> Self {
         let plugin = plugin.to_string();

@@ -98,9 +98,13 @@ impl PreparedPlugin {
         self.proxy.is_some()
     }
 
-    /// Its export of this interface, at whatever version.
-    pub fn export(&self, interface: &InterfaceName) -> Option<&ExportedInterface> {
-        self.exports.iter().find(|export| export.name.interface == *interface)
+    /// Its export of this interface, at a version that will do.
+    pub fn export(
+        &self,
+        interface: &InterfaceName,
+        version: impl Fn(&Version) -> bool,
+    ) -> Option<&ExportedInterface> {
+        self.exports.iter().find(|export| export.name.interface == *interface && version(&export.name.version))
     }
 
     pub(super) fn serial(&self) -> u64 {

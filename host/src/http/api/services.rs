@@ -62,18 +62,18 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<imp
     let services = app.control().service_list().await.map_err(|error| ApiError::internal(&error))?;
     let snapshot = app.registry().snapshot();
     let view = snapshot.view(&identity.tenant);
-    let mut healths: HashMap<String, Health> = HashMap::new();
-    for service in &services {
-        if !healths.contains_key(&service.plugin_id)
-            && let Some(served) = view.served(&service.plugin_id)
-        {
-            let health = health::of_served(&app, view, &identity, served).await;
-            healths.insert(service.plugin_id.clone(), health);
+    let mut healths: HashMap<(String, String), Health> = HashMap::new();
+    for plugin in snapshot.plugins() {
+        let key = (plugin.key().id.to_string(), plugin.key().version.to_string());
+        if services.iter().any(|service| service.plugin_id == key.0 && service.plugin_version == key.1) {
+            let health = health::of_served(&app, view, &identity, &view.state(plugin)).await;
+            healths.insert(key, health);
         }
     }
-    let unknown = Health { status: health::HealthStatus::Unavailable, reason: Some("its plugin is gone".into()) };
+    let gone = Health { status: health::HealthStatus::Unavailable, reason: Some("its plugin is gone".into()) };
     let views = services.into_iter().map(|service| {
-        let health = healths.get(&service.plugin_id).unwrap_or(&unknown).clone();
+        let key = (service.plugin_id.clone(), service.plugin_version.clone());
+        let health = healths.get(&key).unwrap_or(&gone).clone();
         service_view(service, health)
     });
     Ok(SuccessList(views.collect()))

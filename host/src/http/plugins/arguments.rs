@@ -36,6 +36,11 @@ pub fn from_request(
 }
 
 fn rest(call: &Call, query: Option<&str>, body: Bytes) -> Result<Vec<Val>, ApiError> {
+    let reads_query = matches!(call.input, Input::QueryRecord | Input::QueryMembers);
+    if !reads_query {
+        // Refused as an unknown key of a query is: what is not read should not look as if it were.
+        decode_query_members(&[], &pairs(query)).map_err(refuse)?;
+    }
     let unnamed = |members: Vec<(String, Val)>| members.into_iter().map(|(_, value)| value).collect();
     match (call.input, call.rest.as_slice()) {
         (Input::QueryRecord, [field]) => decode_query(&field.shape, &pairs(query)).map(|value| vec![value]),

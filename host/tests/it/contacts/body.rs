@@ -48,16 +48,33 @@ async fn only_a_body_that_says_it_is_json_is_read() {
 async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
     let host = crm().await;
     for (method, path, allowed) in [
-        (Method::DELETE, CONTACTS.to_owned(), "GET, POST"),
-        (Method::PATCH, path("contact-1"), "GET, PUT, DELETE"),
-        (Method::POST, path("contact-1"), "GET, PUT, DELETE"),
-        (Method::POST, "/plugins/crm/deals/pipeline/summary".to_owned(), "GET"),
-        (Method::OPTIONS, CONTACTS.to_owned(), "GET, POST"),
+        (Method::DELETE, CONTACTS.to_owned(), "GET, HEAD, POST"),
+        (Method::PATCH, path("contact-1"), "GET, HEAD, PUT, DELETE"),
+        (Method::POST, path("contact-1"), "GET, HEAD, PUT, DELETE"),
+        (Method::POST, "/plugins/crm/deals/pipeline/summary".to_owned(), "GET, HEAD"),
+        (Method::OPTIONS, CONTACTS.to_owned(), "GET, HEAD, POST"),
     ] {
         let answer = ask(host.request(method, &path)).await;
         answer.refusal(405, "method_not_allowed");
         assert_eq!(answer.header("allow"), allowed, "{path}");
     }
+}
+
+#[tokio::test]
+async fn head_answers_as_get_does_without_the_body() {
+    let host = crm().await;
+    let get = ask(host.request(Method::GET, CONTACTS)).await;
+    let head = ask(host.request(Method::HEAD, CONTACTS)).await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-length"), get.text.len().to_string());
+    assert_eq!(head.text, "");
+}
+
+#[tokio::test]
+async fn a_query_that_is_not_read_is_refused() {
+    let host = crm().await;
+    let answer = ask(host.request(Method::POST, &format!("{CONTACTS}?dryRun=true")).json(&serde_json::json!({}))).await;
+    assert!(answer.wrong_fields().contains(&"dryRun"), "{}", answer.text);
 }
 
 #[tokio::test]

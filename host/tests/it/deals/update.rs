@@ -68,6 +68,6 @@ async fn a_deal_that_is_not_there_is_not_changed_and_none_is_removed() {
     }
     let answer = host.delete(&path("deal-1")).await;
     answer.refusal(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET, PUT");
+    assert_eq!(answer.header("allow"), "GET, HEAD, PUT");
     assert_eq!(host.get(DEALS).await.total(), 4);
 }

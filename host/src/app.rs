@@ -46,7 +46,10 @@ impl App {
         let compiler = Compiler::open(runtime.engine(), &config.data, compiler, &config.loader)?;
         let registry = Registry::new(Loader::new(compiler, sql, &config.loader), control.clone());
         registry.load(&config.plugins).await.with_context(|| {
-            format!("cannot read the plugins directory {}: create it or name another with --plugins", config.plugins.display())
+            format!(
+                "cannot read the plugins directory {}: create it or name another with --plugins",
+                config.plugins.display()
+            )
         })?;
         let app = Self { config, control, runtime, registry, tenants: RwLock::default() };
         if app.config.dev {

@@ -15,7 +15,9 @@ use crate::{ROUNDS, median};
 const CALLS: u32 = 300;
 
 pub async fn compare() -> anyhow::Result<()> {
-    println!("one call from rows-caller to rows, without HTTP, against the two fused by wac; fresh instances on both sides");
+    println!(
+        "one call from rows-caller to rows, without HTTP, against the two fused by wac; fresh instances on both sides"
+    );
     let scratch = tempfile::tempdir()?;
     let fused = scratch.path().join("fused.wasm");
     std::fs::write(&fused, fuse()?)?;
@@ -70,7 +72,8 @@ fn without_manifest(mut bytes: Vec<u8>) -> Vec<u8> {
 fn fuse() -> anyhow::Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
     let mut package = |name: &str| -> anyhow::Result<_> {
-        let bytes = std::fs::read(testdata(name)).with_context(|| format!("{name} is missing: run `cargo just testdata`"))?;
+        let bytes =
+            std::fs::read(testdata(name)).with_context(|| format!("{name} is missing: run `cargo just testdata`"))?;
         let bytes = if name == "rows" { without_manifest(bytes) } else { bytes };
         let package = Package::from_bytes(name, None, bytes, graph.types_mut())?;
         Ok(graph.register_package(package)?)

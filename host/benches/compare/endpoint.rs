@@ -13,8 +13,7 @@ pub async fn compare() -> anyhow::Result<()> {
     println!("a typed endpoint without storage, fresh instance for each request, against an axum handler");
     let host = Host::start(&[testdata("typed-hello")]).await?;
     let native = native::serve(Router::new().route("/hello/{name}", get(hello))).await?;
-    let ours =
-        Target { name: "tenon", address: host.address, method: "GET", path: "/plugins/typed-hello/hello/Ada" };
+    let ours = Target { name: "tenon", address: host.address, method: "GET", path: "/plugins/typed-hello/hello/Ada" };
     let theirs = Target { name: "axum", address: native, method: "GET", path: "/hello/Ada" };
     load::compare(&ours, &theirs, 16).await?;
     load::compare(&ours, &theirs, 1).await

@@ -27,17 +27,12 @@ impl Host {
         std::fs::create_dir(&directory)?;
         for file in plugins {
             let name = file.file_name().context("a plugin file has a name")?;
-            std::fs::copy(file, directory.join(name)).with_context(|| {
-                format!("{} is missing: `cargo just bench` builds it", file.display())
-            })?;
+            std::fs::copy(file, directory.join(name))
+                .with_context(|| format!("{} is missing: `cargo just bench` builds it", file.display()))?;
         }
         let data = scratch.path().join("data");
-        let overrides = Overrides {
-            dev: Some(true),
-            plugins: Some(directory),
-            data: Some(data.clone()),
-            ..Overrides::default()
-        };
+        let overrides =
+            Overrides { dev: Some(true), plugins: Some(directory), data: Some(data.clone()), ..Overrides::default() };
         let app = App::start(Config::load(None, overrides)?, env!("CARGO_BIN_EXE_tenon").into()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -60,13 +55,8 @@ impl Host {
         let tenant = TenantId::parse("demo")?;
         let snapshot = self.app.registry().snapshot();
         let view = snapshot.view(&tenant).clone();
-        let identity = Identity {
-            tenant,
-            user: None,
-            workspace: None,
-            roles: Vec::new(),
-            correlation_id: CorrelationId::new(),
-        };
+        let identity =
+            Identity { tenant, user: None, workspace: None, roles: Vec::new(), correlation_id: CorrelationId::new() };
         Ok(self.app.context(Arc::new(identity), &view))
     }
 }

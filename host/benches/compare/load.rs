@@ -55,8 +55,7 @@ pub async fn compare(a: &Target, b: &Target, connections: usize) -> anyhow::Resu
 async fn round(target: &Target, connections: usize) -> anyhow::Result<Sample> {
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
-    let clients: Vec<_> =
-        (0..connections).map(|_| tokio::spawn(client(target.clone(), stop.clone()))).collect();
+    let clients: Vec<_> = (0..connections).map(|_| tokio::spawn(client(target.clone(), stop.clone()))).collect();
     tokio::time::sleep(ROUND).await;
     stop.store(true, Ordering::Relaxed);
     let mut latencies = Vec::new();

@@ -9,7 +9,9 @@ use crate::load::{self, Target};
 use crate::native;
 
 pub async fn compare() -> anyhow::Result<()> {
-    println!("report-2, a fresh store and instance for each of three calls, against plain functions in an axum handler");
+    println!(
+        "report-2, a fresh store and instance for each of three calls, against plain functions in an axum handler"
+    );
     let host = Host::start(&[product("crm")?, product("analytics")?]).await?;
     // The first request makes the demo tenant's database, which the other side reads too.
     let report = format!("http://{}/plugins/analytics/reports/report-2/run", host.address);

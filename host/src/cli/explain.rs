@@ -20,8 +20,7 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let path = format!("/api/v1/plugins/{}/links", self.plugin);
-        let links: crate::registry::Explanation =
-            super::block_on(self.connection.get(&path, self.tenant.as_deref()))?;
+        let links: crate::registry::Explanation = super::block_on(self.connection.get(&path, self.tenant.as_deref()))?;
         print!("{}", links.text);
         Ok(())
     }

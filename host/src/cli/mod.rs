@@ -34,7 +34,10 @@ enum Command {
     Schema(Schema),
     /// The compiling process. The host starts it by itself.
     #[command(name = compile::SUBCOMMAND, hide = true)]
-    Compile { memory_bytes: u64, cpu_s: u64 },
+    Compile {
+        memory_bytes: u64,
+        cpu_s: u64,
+    },
 }
 
 /// Print the JSON Schema of a plugin's manifest.

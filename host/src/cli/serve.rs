@@ -89,7 +89,10 @@ fn announce(app: &App, address: SocketAddr) -> std::io::Result<()> {
 fn start_log(config: &Config) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(&config.log.filter).with_context(|| {
-        format!("log.filter is {:?}: write a level, or targets with levels, as `info,tenon::registry=debug`", config.log.filter)
+        format!(
+            "log.filter is {:?}: write a level, or targets with levels, as `info,tenon::registry=debug`",
+            config.log.filter
+        )
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {

@@ -24,14 +24,14 @@ pub struct ApiError {
     pub fields: Vec<WrongField>,
     /// Further facts, as JSON.
     pub details: Option<Box<serde_json::value::RawValue>>,
-    pub headers: HeaderMap,
+    pub headers: Option<Box<HeaderMap>>,
     pub cause: Option<HiddenCause>,
 }
 
 /// Why a request failed inside the host. It travels in the answer's extensions to where it is logged, and no
 /// further.
 #[derive(Debug, Clone)]
-pub struct HiddenCause(pub String);
+pub struct HiddenCause(pub Box<str>);
 
 impl ApiError {
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -41,7 +41,7 @@ impl ApiError {
             message: message.into(),
             fields: Vec::new(),
             details: None,
-            headers: HeaderMap::new(),
+            headers: None,
             cause: None,
         }
     }
@@ -64,12 +64,12 @@ impl ApiError {
     pub fn internal(error: &dyn std::error::Error) -> Self {
         let message = "the host could not do this; the log has the reason under the correlation id";
         let cause = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-        let cause = HiddenCause(cause.collect::<Vec<_>>().join(": "));
+        let cause = HiddenCause(cause.collect::<Vec<_>>().join(": ").into());
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message) }
     }
 
     pub fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.get_or_insert_default().insert(name, value);
         self
     }
 }
@@ -122,7 +122,9 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default());
-        response.headers_mut().extend(self.headers);
+        if let Some(headers) = self.headers {
+            response.headers_mut().extend(*headers);
+        }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }

@@ -116,7 +116,12 @@ pub async fn of_served(app: &Arc<App>, view: &TenantView, identity: &Arc<Identit
 }
 
 async fn check(app: &Arc<App>, view: &TenantView, identity: &Arc<Identity>, plugin: &Plugin) -> Health {
-    let check = plugin.prepared.exports().iter().find(|export| is_health(&export.name)).and_then(|export| export.function("check"));
+    let check = plugin
+        .prepared
+        .exports()
+        .iter()
+        .find(|export| is_health(&export.name))
+        .and_then(|export| export.function("check"));
     // A plugin without the export is well as long as it is active.
     let Some(check) = check else { return Health { status: HealthStatus::Healthy, reason: None } };
     let context = app.context_within(identity.clone(), view, CHECK_DEADLINE);

@@ -60,7 +60,7 @@ async fn correlate(mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
     let mut response = next.run(request).await;
     if let Some(envelope::HiddenCause(cause)) = response.extensions_mut().remove() {
-        tracing::error!(correlation = %id, %method, path, cause, "a request failed inside the host");
+        tracing::error!(correlation = %id, %method, path, %cause, "a request failed inside the host");
     }
     if let Some(value) = value {
         response.headers_mut().insert(identity::CORRELATION, value);

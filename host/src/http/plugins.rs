@@ -1,7 +1,7 @@
 //! Requests to plugins: `/plugins/{id}/…`.
 
-mod arguments;
 mod answer;
+mod arguments;
 
 use std::sync::Arc;
 
@@ -180,7 +180,9 @@ fn below(path: &str, uri: &Uri) -> Result<Uri, ApiError> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_string(),
     };
-    target.parse().map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the path is not a valid URI path"))
+    target
+        .parse()
+        .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the path is not a valid URI path"))
 }
 
 fn set_identity(headers: &mut HeaderMap, identity: &Identity) {

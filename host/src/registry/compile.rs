@@ -71,7 +71,8 @@ impl Compiler {
             limits: limits.clone(),
             program,
             cache,
-            mac: Hmac::new_from_slice(&key).map_err(|InvalidLength| CompileError::Cache(io::ErrorKind::InvalidData.into()))?,
+            mac: Hmac::new_from_slice(&key)
+                .map_err(|InvalidLength| CompileError::Cache(io::ErrorKind::InvalidData.into()))?,
         })
     }
 
@@ -100,8 +101,7 @@ impl Compiler {
     fn load(&self, code: &[u8]) -> Result<Component, CompileError> {
         // SAFETY: deserialising trusts its input to be wasmtime's own output. These bytes came over a pipe
         // from our own compiling process, or from a file whose keyed hash proves that they once did.
-        unsafe { Component::deserialize(&self.engine, code) }
-            .map_err(|error| CompileError::Load(format!("{error:#}")))
+        unsafe { Component::deserialize(&self.engine, code) }.map_err(|error| CompileError::Load(format!("{error:#}")))
     }
 
     async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {

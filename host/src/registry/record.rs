@@ -48,9 +48,10 @@ fn record(plugin: &Plugin, resolved: Option<&resolve::PluginResolution>) -> db::
 
 /// A service with the endpoints whose functions belong to it.
 fn service_record(plugin: &Plugin, service: &super::manifest::Service) -> db::ServiceRecord {
-    let endpoints = plugin.manifest.endpoints.iter().filter(|endpoint| {
-        endpoint.function.as_ref().is_some_and(|function| function.interface.is_of(&service.name))
-    });
+    let endpoints =
+        plugin.manifest.endpoints.iter().filter(|endpoint| {
+            endpoint.function.as_ref().is_some_and(|function| function.interface.is_of(&service.name))
+        });
     db::ServiceRecord {
         name: service.name.to_string(),
         version: service.version.to_string(),

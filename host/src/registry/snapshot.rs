@@ -107,9 +107,7 @@ impl TenantView {
             links.insert(&plugin.prepared, runtime_links(plugin, resolved, &find));
             let answer = match &resolved.status {
                 Status::Active => Served::Active(plugin.clone()),
-                Status::Inactive { reason } => {
-                    Served::Inactive { plugin: plugin.clone(), reason: reason.to_string() }
-                }
+                Status::Inactive { reason } => Served::Inactive { plugin: plugin.clone(), reason: reason.to_string() },
             };
             // Versions come in rising order: a later one counts, unless only the earlier is active.
             match (served.get(&resolved.id), &answer) {
@@ -166,10 +164,11 @@ impl TenantView {
 
 /// A plugin as the resolver sees it: what its WIT says, with what its manifest adds.
 fn version(plugin: &Plugin) -> PluginVersion {
-    let exports = plugin.prepared.exports().iter().map(|export| Export {
-        interface: export.name.interface.clone(),
-        version: export.name.version.clone(),
-    });
+    let exports = plugin
+        .prepared
+        .exports()
+        .iter()
+        .map(|export| Export { interface: export.name.interface.clone(), version: export.name.version.clone() });
     let imports = plugin.prepared.imports().iter().map(|import| {
         let name = &import.name;
         let undeclared = Import::undeclared(name.interface.clone(), name.version.clone());

@@ -102,21 +102,13 @@ fn start(
     return_resource(call.try_into_resource_any(&mut store)?, results)
 }
 
-fn subscribe_to(
-    mut store: StoreContextMut<'_, CallState>,
-    args: &[Val],
-    results: &mut [Val],
-) -> wasmtime::Result<()> {
+fn subscribe_to(mut store: StoreContextMut<'_, CallState>, args: &[Val], results: &mut [Val]) -> wasmtime::Result<()> {
     let call = argument(&mut store, args)?;
     let pollable = subscribe(&mut store.data_mut().table, call)?;
     return_resource(pollable.try_into_resource_any(&mut store)?, results)
 }
 
-async fn get(
-    mut store: StoreContextMut<'_, CallState>,
-    args: &[Val],
-    results: &mut [Val],
-) -> wasmtime::Result<()> {
+async fn get(mut store: StoreContextMut<'_, CallState>, args: &[Val], results: &mut [Val]) -> wasmtime::Result<()> {
     let call = argument(&mut store, args)?;
     let call = store.data_mut().table.get_mut(&call)?;
     call.ready().await;

@@ -21,7 +21,7 @@ mod signature;
 mod slots;
 mod state;
 
-pub use self::clock::{CpuClock, CpuAllowance};
+pub use self::clock::{CpuAllowance, CpuClock};
 pub use self::context::{CallContext, Identity};
 pub use self::engine::{codegen_config, compatibility_hash};
 pub use self::failure::CallFailure;

@@ -99,11 +99,7 @@ impl PreparedPlugin {
     }
 
     /// Its export of this interface, at a version that will do.
-    pub fn export(
-        &self,
-        interface: &InterfaceName,
-        version: impl Fn(&Version) -> bool,
-    ) -> Option<&ExportedInterface> {
+    pub fn export(&self, interface: &InterfaceName, version: impl Fn(&Version) -> bool) -> Option<&ExportedInterface> {
         self.exports.iter().find(|export| export.name.interface == *interface && version(&export.name.version))
     }
 

@@ -93,9 +93,8 @@ async fn an_answer_larger_than_what_may_cross_is_refused() {
 #[tokio::test]
 async fn resources_end_at_their_limit() {
     let host = Host::with_config(&["probe", "prober"], "limits.resource_table_entries = 20").await;
-    let overlap = async |calls: u32| {
-        host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": calls })).await
-    };
+    let overlap =
+        async |calls: u32| host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": calls })).await;
     overlap(200).await.refusal(502, "plugin_trapped");
     assert_eq!(*overlap(10).await.data(200), 10);
 }

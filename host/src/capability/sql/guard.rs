@@ -3,9 +3,7 @@
 //! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and the
 //! functions on the list, and would still end at its deadline.
 
-use super::{
-    check::{SQLITE_FUNCTIONS, is_reserved},
-};
+use super::check::{SQLITE_FUNCTIONS, is_reserved};
 use crate::config::SqlConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::{

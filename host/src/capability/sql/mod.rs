@@ -205,9 +205,7 @@ fn guest_error(error: SqlError) -> wit::Error {
         SqlError::Denied { what, why } => wit::Error::Denied(wit::Denial { what, why }),
         SqlError::Busy => wit::Error::Busy,
         SqlError::Quota(limit) => wit::Error::Quota(limit),
-        SqlError::Syntax { message, line, column } => {
-            wit::Error::Syntax(wit::SyntaxError { message, line, column })
-        }
+        SqlError::Syntax { message, line, column } => wit::Error::Syntax(wit::SyntaxError { message, line, column }),
         SqlError::Invalid(message) => wit::Error::Invalid(message),
         SqlError::Timeout => wit::Error::Timeout,
         SqlError::Unavailable(reason) => wit::Error::Unavailable(reason),

@@ -88,10 +88,8 @@ fn text(resolve: &Resolve, interface: &Interface, name: &str, file: &str, types:
         out.push_str(";\n\n");
     }
     // Below the package line: a comment above it counts as the package's documentation, which only one file may have.
-    let _ = write!(
-        out,
-        "// Generated from {file} by `tenon deferred`. Do not edit: change {file} and run it again.\n\n"
-    );
+    let _ =
+        write!(out, "// Generated from {file} by `tenon deferred`. Do not edit: change {file} and run it again.\n\n");
     let _ = writeln!(out, "/// The functions of `{name}`, started now and answered later, so that calls can overlap.");
     out.push_str("///\n/// Dropping a call cancels it.\n");
     let _ = writeln!(out, "interface {name}-deferred {{");

@@ -102,4 +102,3 @@ fn payload_shape<'a>(result: &'a ResultShape, case: &str) -> Option<&'a Shape> {
     let Some(Shape::Variant(variant)) = &result.error else { return None };
     variant.cases.iter().find(|known| *known.name.wit == *case)?.payload.as_ref()
 }
-

@@ -45,9 +45,7 @@ fn rest(call: &Call, query: Option<&str>, body: Bytes) -> Result<Vec<Val>, ApiEr
     match (call.input, call.rest.as_slice()) {
         (Input::QueryRecord, [field]) => decode_query(&field.shape, &pairs(query)).map(|value| vec![value]),
         (Input::Body, [field]) => decode(&field.shape, &json(&body)?).map(|value| vec![value]),
-        (Input::QueryRecord | Input::QueryMembers, fields) => {
-            decode_query_members(fields, &pairs(query)).map(unnamed)
-        }
+        (Input::QueryRecord | Input::QueryMembers, fields) => decode_query_members(fields, &pairs(query)).map(unnamed),
         // A function without parameters takes any body, also none.
         (Input::Body | Input::BodyMembers, []) => return Ok(Vec::new()),
         (Input::Body | Input::BodyMembers, fields) => decode_members(fields, &json(&body)?).map(unnamed),

@@ -33,7 +33,10 @@ impl Host {
         let data = scratch.path().join("data");
         let overrides =
             Overrides { dev: Some(true), plugins: Some(directory), data: Some(data.clone()), ..Overrides::default() };
-        let app = App::start(Config::load(None, overrides)?, env!("CARGO_BIN_EXE_tenon").into()).await?;
+        let mut config = Config::load(None, overrides)?;
+        // Two components fused into one bring two memories.
+        config.pool.memories_per_component = 2;
+        let app = App::start(config, env!("CARGO_BIN_EXE_tenon").into()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(tenon::http::serve(app.clone(), listener, std::future::pending()));

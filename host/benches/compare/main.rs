@@ -14,6 +14,10 @@ mod start;
 
 use std::time::Duration;
 
+/// That of the `tenon` binary: both sides of each comparison run in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long one round of one side lasts.
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;

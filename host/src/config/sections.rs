@@ -98,6 +98,9 @@ section! {
         instances: u32 = 512,
         /// Core modules instantiated within one component.
         core_instances_per_component: u32 = 32,
+        /// Memories within one component. One fused of several has one for each; all together count against
+        /// `limits.memory_bytes`.
+        memories_per_component: u32 = 1,
         /// Tables within one component.
         tables_per_component: u32 = 16,
         /// The host's bookkeeping for one component instance.

@@ -135,9 +135,9 @@ impl Compiler {
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_string();
         match output.status.code() {
-            Some(1) => Err(CompileError::Invalid(message)),
+            Some(_) => Err(CompileError::Invalid(message)),
             // Ended by a signal: the kernel enforced a limit, or the allocator gave up under one.
-            _ => Err(CompileError::Limit(format!(
+            None => Err(CompileError::Limit(format!(
                 "{} s of CPU time or {} bytes of memory",
                 self.limits.compile_cpu_s, self.limits.compile_memory_bytes
             ))),

@@ -57,6 +57,8 @@ struct DeferredCall {
 enum Progress {
     Running(Task),
     Done(Result<Option<Val>, CallFailure>),
+    /// The answer was handed out. It may be large, and is never copied to be kept.
+    Taken,
 }
 
 /// A task that ends when its owner lets go of it.
@@ -112,10 +114,10 @@ async fn get(mut store: StoreContextMut<'_, CallState>, args: &[Val], results: &
     let call = argument(&mut store, args)?;
     let call = store.data_mut().table.get_mut(&call)?;
     call.ready().await;
-    let Progress::Done(outcome) = &call.progress else {
-        return Err(wasmtime::Error::msg("a deferred call was neither running nor done"));
+    let Progress::Done(outcome) = std::mem::replace(&mut call.progress, Progress::Taken) else {
+        return Err(wasmtime::Error::msg("the answer of a deferred call can be taken once, and was taken before"));
     };
-    set_result(outcome.clone(), &call.function, results)
+    set_result(outcome, &call.function, results)
 }
 
 fn argument(store: &mut StoreContextMut<'_, CallState>, args: &[Val]) -> wasmtime::Result<Resource<DeferredCall>> {

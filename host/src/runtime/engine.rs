@@ -21,7 +21,6 @@ pub fn codegen_config() -> Config {
     config.epoch_interruption(true);
     config.concurrency_support(false);
     config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
     config.wasm_relaxed_simd(false);
     config.memory_init_cow(true);
     config
@@ -58,10 +57,10 @@ fn pooling(limits: &LimitsConfig, pool: &PoolConfig) -> PoolingAllocationConfig 
         .total_component_instances(instances)
         .total_stacks(instances)
         .total_core_instances(instances.saturating_mul(pool.core_instances_per_component))
-        .total_memories(instances)
+        .total_memories(instances.saturating_mul(pool.memories_per_component))
         .total_tables(instances.saturating_mul(pool.tables_per_component))
         .max_core_instances_per_component(pool.core_instances_per_component)
-        .max_memories_per_component(1)
+        .max_memories_per_component(pool.memories_per_component)
         .max_memories_per_module(1)
         .max_tables_per_component(pool.tables_per_component)
         .max_tables_per_module(pool.tables_per_component)

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use semver::Version;
 use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi::clocks::WasiClocks;
+use wasmtime_wasi::p2::bindings as p2;
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 
 use super::signature::{self, ExportedInterface, ImportedInterface, PrepareError};
@@ -123,6 +125,10 @@ impl PreparedPlugin {
 fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(component.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(true);
+    p2::clocks::wall_clock::add_to_linker::<CallState, WasiClocks>(&mut linker, CallState::clocks)?;
+    p2::clocks::monotonic_clock::add_to_linker::<CallState, WasiClocks>(&mut linker, CallState::clocks)?;
+    linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     crate::capability::context::add_to_linker(&mut linker, CallState::identity)?;
     crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::clocks::{WasiClocksCtx, WasiClocksCtxView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -26,6 +27,8 @@ pub struct CallState {
     cpu_spent: bool,
     /// Made when the guest first calls a WASI function: most calls never do.
     wasi: Option<(WasiCtx, Console)>,
+    /// Apart from the rest of WASI: many calls ask the time and nothing else.
+    clocks: WasiClocksCtx,
     http: WasiHttpCtx,
     outbound: DenyOutbound,
     sql: SqlContext,
@@ -51,6 +54,7 @@ impl CallState {
             quota: MemoryQuota::new(limits.memory_bytes, limits.table_elements),
             cpu_spent: false,
             wasi: None,
+            clocks: WasiClocksCtx::default(),
             http: WasiHttpCtx::new(),
             outbound: DenyOutbound,
             sql,
@@ -99,6 +103,10 @@ impl CallState {
             },
             deadline: self.context.deadline,
         }
+    }
+
+    pub(crate) fn clocks(&mut self) -> WasiClocksCtxView<'_> {
+        WasiClocksCtxView { ctx: &mut self.clocks, table: &mut self.table }
     }
 
     pub(crate) fn sql(&mut self) -> SqlView<'_> {

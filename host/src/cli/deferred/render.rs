@@ -132,7 +132,7 @@ fn resource(out: &mut String, resolve: &Resolve, interface: &str, function: &Fun
     let _ = writeln!(out, "    start: static func({params}) -> {name}-call;");
     out.push_str("    /// Ready when `get` answers without waiting.\n");
     out.push_str("    subscribe: func() -> pollable;\n");
-    out.push_str("    /// Waits for the call's result. Asked again, it gives the same one.\n");
+    out.push_str("    /// Waits for the call's result and hands it out, once: asking again ends the instance.\n");
     let _ = writeln!(out, "    get: func(){result};\n  }}");
 }
 

@@ -103,7 +103,7 @@ interface clock-deferred {
     start: static func(zone: string) -> now-call;
     /// Ready when `get` answers without waiting.
     subscribe: func() -> pollable;
-    /// Waits for the call's result. Asked again, it gives the same one.
+    /// Waits for the call's result and hands it out, once: asking again ends the instance.
     get: func() -> instant;
   }
 
@@ -113,7 +113,7 @@ interface clock-deferred {
     start: static func() -> tick-call;
     /// Ready when `get` answers without waiting.
     subscribe: func() -> pollable;
-    /// Waits for the call's result. Asked again, it gives the same one.
+    /// Waits for the call's result and hands it out, once: asking again ends the instance.
     get: func();
   }
 }

@@ -63,7 +63,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let compiler = std::env::current_exe().context("cannot find this program's own file, which compiles plugins")?;
     let app = App::start(config, compiler).await?;
-    announce(&app, address)?;
+    if let Err(error) = announce(&app, address) {
+        // Whoever started the host need not listen to it.
+        tracing::warn!(%error, "standard output takes no more lines");
+    }
     crate::http::serve(app, listener, stop_signal()).await;
     Ok(())
 }

@@ -45,12 +45,7 @@ impl App {
             .context("the engine cannot be made; less in [pool] or [limits] may help")?;
         let compiler = Compiler::open(runtime.engine(), &config.data, compiler, &config.loader)?;
         let registry = Registry::new(Loader::new(compiler, sql, &config.loader), control.clone());
-        registry.load(&config.plugins).await.with_context(|| {
-            format!(
-                "cannot read the plugins directory {}: create it or name another with --plugins",
-                config.plugins.display()
-            )
-        })?;
+        registry.load(&config.plugins).await?;
         let app = Self { config, control, runtime, registry, tenants: RwLock::default() };
         if app.config.dev {
             app.tenant_ensure(&TenantId::parse(DEMO_TENANT)?).await?;

@@ -1,8 +1,13 @@
 //! How commands ask a running host.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+/// How long a host may take to answer a command.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the host is that a command talks to.
 #[derive(clap::Args)]
@@ -31,7 +36,9 @@ impl Connection {
     /// When no host answers there, or the host refuses, in its own words.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, tenant: Option<&str>) -> anyhow::Result<T> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let mut request = reqwest::Client::new().get(&url);
+        // A host is asked directly: it is mostly on this machine, where no proxy reaches it.
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+        let mut request = client.get(&url);
         if let Some(tenant) = tenant {
             request = request.header("X-Tenant-ID", tenant);
         }

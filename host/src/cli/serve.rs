@@ -57,6 +57,7 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    raise_file_limit();
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}: is another host running there? Choose another with --listen", config.listen)
     })?;
@@ -69,6 +70,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     crate::http::serve(app, listener, stop_signal()).await;
     Ok(())
+}
+
+/// Connections and databases each take descriptors; the usual soft limit of 1,024 is too few for the defaults.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
 }
 
 /// One line when ready, and in dev mode what to try.

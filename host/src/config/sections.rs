@@ -76,6 +76,8 @@ section! {
         hop_reserve_percent: u8 = 10,
         /// Values crossing between plugin and host in one host call, as the host holds them.
         hostcall_bytes: usize = 8 * MIB,
+        /// Deferred calls the instance has under way or not yet dropped.
+        deferred_calls: u32 = 32,
         /// Handles to resources the instance holds at once.
         handles: usize = 1_000,
         /// Resources the host holds for the call at once.

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
 
@@ -166,13 +166,27 @@ async fn proxy(
     path: &str,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let context = app.context(identity.clone(), view);
     let (mut parts, body) = request.into_parts();
     let body = collect(body, app.config().http.body_bytes).await?;
+    set_host(&mut parts.headers, &parts.uri)?;
     parts.uri = below(path, &parts.uri)?;
     set_identity(&mut parts.headers, &identity);
     let request = http::Request::from_parts(parts, body);
+    // The time the client took for its body is not the plugin's.
+    let context = app.context(identity, view);
     Ok(app.runtime().proxy(&plugin.prepared, context, request).await?.map(Body::new))
+}
+
+/// HTTP/2 names the host in the target and not in a header; a handler looks for the header.
+fn set_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), ApiError> {
+    if headers.contains_key(HOST) {
+        return Ok(());
+    }
+    let authority = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    let missing =
+        || ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the request names no host: send the header Host");
+    headers.insert(HOST, authority.ok_or_else(missing)?);
+    Ok(())
 }
 
 fn below(path: &str, uri: &Uri) -> Result<Uri, ApiError> {

@@ -1,7 +1,8 @@
 //! Accepts connections and serves the router on them, HTTP/1.1 and HTTP/2 without TLS on one port.
 //!
-//! Every wait for a client is bounded by [`HttpConfig`]: for the first request, for headers, for a body, for
-//! a ping's answer. So is what it can hold: connections, streams, header bytes. One connection more than
+//! Every wait for what a client sends is bounded by [`HttpConfig`]: for the first request, for headers, for a
+//! body, for a ping's answer. A client that does not read its answer is bounded only by the number of
+//! connections. So is what it can hold: connections, streams, header bytes. One connection more than
 //! allowed is not accepted, it waits in the system's queue. No connection outlives [`serve`].
 
 mod body;

@@ -135,10 +135,12 @@ impl Compiler {
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_string();
         match output.status.code() {
-            Some(_) => Err(CompileError::Invalid(message)),
-            // Ended by a signal: the kernel enforced a limit, or the allocator gave up under one.
-            None => Err(CompileError::Limit(format!(
-                "{} s of CPU time or {} bytes of memory",
+            Some(1) => Err(CompileError::Invalid(message)),
+            // Ended by a signal or a panic: the kernel enforced a limit, or the compiler gave up under one. A
+            // panic for another reason is a fault of the compiler's, which its own words tell.
+            _ => Err(CompileError::Limit(format!(
+                "{} s of CPU time or {} bytes of memory (loader.compile_cpu_s, loader.compile_memory_bytes), or the \
+                 compiler failed: {message}",
                 self.limits.compile_cpu_s, self.limits.compile_memory_bytes
             ))),
         }

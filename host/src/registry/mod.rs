@@ -14,7 +14,7 @@ pub mod resolve;
 mod snapshot;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::compile::Compiler;
@@ -33,9 +33,9 @@ pub struct Registry {
 /// Why the plugins directory could not be taken over as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    #[error(transparent)]
-    Directory(#[from] io::Error),
-    #[error(transparent)]
+    #[error("cannot read the plugins directory {}: create it or name another with --plugins", .directory.display())]
+    Directory { directory: PathBuf, source: io::Error },
+    #[error("cannot write down which plugins there are")]
     Control(#[from] DbError),
 }
 
@@ -50,7 +50,8 @@ impl Registry {
     ///
     /// When the directory cannot be read or the control plane cannot be written; the old snapshot stays.
     pub async fn load(&self, directory: &Path) -> Result<(), RegistryError> {
-        let loaded = self.loader.load(directory).await?;
+        let unreadable = |source| RegistryError::Directory { directory: directory.to_owned(), source };
+        let loaded = self.loader.load(directory).await.map_err(unreadable)?;
         let snapshot = Snapshot::new(loaded);
         self.control.registry_replace(record::of(&snapshot)).await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);

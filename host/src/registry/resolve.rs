@@ -11,8 +11,8 @@
 //! version that cannot work itself is passed over for the older one that does. Plugins only ever
 //! leave, so there are at most as many rounds as plugins, and one more.
 //!
-//! Deferred views (`crm:deals/deals-deferred`) are not resolved by themselves: whoever collects a
-//! component's imports folds them into their plain interfaces with [`Import::fold_deferred`].
+//! Deferred views (`crm:deals/deals-deferred`) are not resolved by themselves: `runtime::signature`
+//! makes one import of both views of a service when it reads a component.
 
 mod candidate;
 mod cycle;

@@ -31,7 +31,9 @@ pub(super) fn add_to_linker(
         let target = Target { import: import_index, function: function_index };
         let resource = format!("{}-call", function.name);
         instance.resource(&resource, ResourceType::host::<DeferredCall>(), |mut store, rep| {
-            store.data_mut().table.delete(Resource::<DeferredCall>::new_own(rep))?;
+            let state = store.data_mut();
+            state.table.delete(Resource::<DeferredCall>::new_own(rep))?;
+            state.deferred_calls = state.deferred_calls.saturating_sub(1);
             Ok(())
         })?;
         let started = function.clone();
@@ -89,19 +91,35 @@ fn start(
     args: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
-    let mut hop = Hop::new(store.data(), target);
+    let progress = match refuse_one_more(store.data()) {
+        Some(failure) => Progress::Done(Err(failure)),
+        None => begin(store.data(), target, args.to_vec()),
+    };
+    let state = store.data_mut();
+    state.deferred_calls += 1;
+    let call = state.table.push(DeferredCall { function, progress })?;
+    return_resource(call.try_into_resource_any(&mut store)?, results)
+}
+
+/// The failure of a call that would be one too many: a value for the caller, as every provider's failure is.
+fn refuse_one_more(state: &CallState) -> Option<CallFailure> {
+    let limit = state.runtime.limits.deferred_calls;
+    (state.deferred_calls >= limit).then(|| CallFailure::Unavailable {
+        reason: format!("at most {limit} deferred calls at a time are allowed (limits.deferred_calls): drop one first"),
+    })
+}
+
+/// Runs the call until it waits, and as a task from there on.
+fn begin(state: &CallState, target: Target, args: Vec<Val>) -> Progress {
+    let mut hop = Hop::new(state, target);
     let clock = hop.context.cpu.clock().fork();
     hop.context.cpu = hop.context.cpu.on(&clock);
-    let args = args.to_vec();
     let mut running = Box::pin(async move { hop.run(&args).await });
     // Nobody is to be woken yet: a call that waits is polled again, as a task, right away.
-    let progress = match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Progress::Done(outcome),
         Poll::Pending => Progress::Running(Task(tokio::spawn(clock.run(running)))),
-    };
-    let call = DeferredCall { function, progress };
-    let call = store.data_mut().table.push(call)?;
-    return_resource(call.try_into_resource_any(&mut store)?, results)
+    }
 }
 
 fn subscribe_to(mut store: StoreContextMut<'_, CallState>, args: &[Val], results: &mut [Val]) -> wasmtime::Result<()> {

@@ -23,6 +23,8 @@ pub struct CallState {
     pub(super) plugin: Arc<PreparedPlugin>,
     pub(super) context: CallContext,
     pub(super) table: ResourceTable,
+    /// Deferred calls that were started and not dropped.
+    pub(super) deferred_calls: u32,
     quota: MemoryQuota,
     cpu_spent: bool,
     /// Made when the guest first calls a WASI function: most calls never do.
@@ -53,6 +55,7 @@ impl CallState {
             table,
             quota: MemoryQuota::new(limits.memory_bytes, limits.table_elements),
             cpu_spent: false,
+            deferred_calls: 0,
             wasi: None,
             clocks: WasiClocksCtx::default(),
             http: WasiHttpCtx::new(),

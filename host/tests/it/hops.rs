@@ -192,3 +192,12 @@ async fn a_report_on_more_rows_than_a_page_holds_counts_all_of_them() {
         json!([null, count, revenue])
     );
 }
+
+#[tokio::test]
+async fn deferred_calls_beyond_the_limit_are_refused_as_values() {
+    let host = Host::with_config(&["probe", "prober"], "limits.deferred_calls = 5").await;
+    let answer = host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": 8 })).await;
+    assert_eq!(*answer.data(200), 5, "five of eight calls are made");
+    let again = host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": 5 })).await;
+    assert_eq!(*again.data(200), 5);
+}

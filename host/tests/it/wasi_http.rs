@@ -18,6 +18,15 @@ async fn a_component_that_knows_nothing_of_tenon_serves_below_its_id() {
 }
 
 #[tokio::test]
+async fn requests_over_http_2_reach_handlers_and_endpoints() {
+    let host = Host::with_plugins(&["hello", "crm"]).await;
+    let http2 = host.http2();
+    let answer = http2.get("/plugins/hello/headers").await;
+    assert_eq!((answer.status, answer.json["x-tenant-id"].as_str()), (200, Some("demo")), "{}", answer.text);
+    assert_eq!(http2.get("/plugins/crm/contacts").await.total(), 4);
+}
+
+#[tokio::test]
 async fn the_plugins_own_statuses_are_the_answer() {
     let host = Host::with_plugins(&["hello"]).await;
     let missing = host.get("/plugins/hello/nothing/here").await;

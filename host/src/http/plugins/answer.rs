@@ -50,12 +50,11 @@ fn unwritable(error: impl std::fmt::Display) -> ApiError {
 
 /// The plugin's own error: the case's name is the code and decides the status.
 fn plugin_error(result: &ResultShape, error: Option<Val>) -> ApiError {
-    let Some(Val::Variant(case, payload)) = error else {
-        let message = match error {
-            Some(Val::String(text)) => text,
-            _ => "the plugin answered with an error".to_string(),
-        };
-        return ApiError::new(StatusCode::BAD_REQUEST, "error", message);
+    let (case, payload) = match error {
+        Some(Val::Variant(case, payload)) => (case, payload),
+        Some(Val::Enum(case)) => (case, None),
+        Some(Val::String(text)) => return ApiError::new(StatusCode::BAD_REQUEST, "error", text),
+        _ => return ApiError::new(StatusCode::BAD_REQUEST, "error", "the plugin answered with an error"),
     };
     let status = match case.as_str() {
         "not-found" => StatusCode::NOT_FOUND,

@@ -3,7 +3,6 @@
 use semver::{Comparator, Op, Version, VersionReq};
 use serde::Serialize;
 
-use super::Track;
 use crate::id::{InterfaceName, PluginId};
 
 /// One loaded version of a plugin.
@@ -48,31 +47,5 @@ impl Import {
         };
         let requirement = VersionReq { comparators: vec![caret] };
         Import { interface, version, requirement, required: true, reason: None }
-    }
-
-    /// Replaces imports of deferred views by imports of the plain interface, which the host calls
-    /// on their behalf, and makes one import of those that then name one interface on one track:
-    /// the higher version counts, and it is required if any of them was.
-    pub fn fold_deferred(imports: impl IntoIterator<Item = Import>) -> Vec<Import> {
-        let mut folded: Vec<Import> = Vec::new();
-        for mut import in imports {
-            if let Some(plain) = import.interface.deferred_from() {
-                import.interface = plain;
-            }
-            let same = |known: &&mut Import| {
-                known.interface == import.interface && Track::of(&known.version) == Track::of(&import.version)
-            };
-            match folded.iter_mut().find(same) {
-                Some(known) => {
-                    let required = known.required || import.required;
-                    if import.version > known.version {
-                        *known = import;
-                    }
-                    known.required = required;
-                }
-                None => folded.push(import),
-            }
-        }
-        folded
     }
 }

@@ -217,21 +217,6 @@ fn http_requests_go_to_the_highest_active_version_within_the_pin() {
 }
 
 #[test]
-fn a_deferred_view_is_the_same_import_as_its_interface() {
-    let import = |text: &str, version: &str, required| {
-        let mut import = Import::undeclared(InterfaceName::parse(text).unwrap(), version.parse().unwrap());
-        import.required = required;
-        import
-    };
-    let folded = Import::fold_deferred([
-        import("crm:deals/deals-deferred", "1.0.0", true),
-        import("crm:deals/deals", "1.1.0", false),
-        import("crm:deals/deals-deferred", "2.0.0", false),
-    ]);
-    assert_eq!(folded, [import("crm:deals/deals", "1.1.0", true), import("crm:deals/deals", "2.0.0", false)]);
-}
-
-#[test]
 fn the_http_api_gets_reasons_as_data_and_in_words() {
     let resolution = resolve_all(&[crm("1.0.0", "1.0.0"), analytics()]);
     let provider = json!({"id": "crm", "version": "1.0.0", "export": "1.0.0"});

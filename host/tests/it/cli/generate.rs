@@ -63,7 +63,8 @@ fn copied(scratch: &Scratch, packages: &[&str]) -> PathBuf {
 async fn the_deferred_views_that_are_checked_in_are_up_to_date() {
     let scratch = Scratch::with_plugins(&[]);
     let mut command = scratch.tenon(&["deferred", "--check"]);
-    command.args(["crm-contacts", "crm-deals"].map(|package| repository().join("wit").join(package)));
+    command
+        .args(["crm-contacts", "crm-deals", "analytics-reports"].map(|package| repository().join("wit").join(package)));
     assert_eq!(output(command).await.success(), "");
 }
 

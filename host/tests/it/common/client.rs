@@ -34,6 +34,12 @@ impl Client {
         Self { http, base: base.to_owned(), tenant: None }
     }
 
+    /// The same host, asked over HTTP/2 without TLS.
+    pub fn http2(&self) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).http2_prior_knowledge().build().unwrap();
+        Self { http, ..self.clone() }
+    }
+
     /// The same host, asked as this tenant.
     pub fn tenant(&self, tenant: &str) -> Self {
         Self { tenant: Some(tenant.to_owned()), ..self.clone() }

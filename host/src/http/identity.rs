@@ -3,6 +3,9 @@
 //! Identity comes from the credential alone. What a client sends under the names of identity headers is
 //! never believed, except in dev mode, which binds to loopback only, and never reaches a plugin as sent.
 
+use std::net::IpAddr;
+
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::envelope::{ApiError, WrongField};
@@ -24,7 +27,8 @@ pub const HOST_HEADERS: [HeaderName; 5] = [TENANT, USER, WORKSPACE, CALLER_PLUGI
 ///
 /// # Errors
 ///
-/// 400 when the tenant, user or workspace named is not a valid id, 401 without a credential.
+/// 400 when the tenant, user or workspace named is not a valid id, 401 without a credential, 403 in dev mode for
+/// the request of a page from elsewhere.
 pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
     if !app.config().dev {
         return Err(ApiError::new(
@@ -34,6 +38,7 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiErr
              developer's machine",
         ));
     }
+    refuse_foreign_pages(headers)?;
     let tenant = match text(headers, &TENANT)? {
         Some(tenant) => TenantId::parse(tenant).map_err(|error| wrong(&TENANT, error))?,
         None => TenantId::parse(DEMO_TENANT).map_err(|error| wrong(&TENANT, error))?,
@@ -43,6 +48,31 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiErr
         text(headers, &WORKSPACE)?.map(WorkspaceId::parse).transpose().map_err(|error| wrong(&WORKSPACE, error))?;
     app.tenant_ensure(&tenant).await.map_err(|error| ApiError::internal(&error))?;
     Ok(Identity { tenant, user, workspace, roles: vec!["owner".into()], correlation_id: correlation(headers) })
+}
+
+/// In dev mode nobody is asked for a key, and a loopback port can be reached by every page that the
+/// developer's browser shows: so a browser's request counts only when it comes from this host's own address.
+fn refuse_foreign_pages(headers: &HeaderMap) -> Result<(), ApiError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(HOST);
+    if host.is_some_and(|host| !is_loopback(host)) {
+        let message = "dev mode answers under localhost and loopback addresses only: use 127.0.0.1";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", message));
+    }
+    if let Some(origin) = text(ORIGIN)
+        && origin.strip_prefix("http://") != host
+    {
+        let message = format!("dev mode takes no requests from pages of {origin}");
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message));
+    }
+    Ok(())
+}
+
+/// Whether a `Host` header, with or without a port, names this machine.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The client's own correlation id if it is one, else a new one.
@@ -68,4 +98,20 @@ fn wrong(name: &HeaderName, error: impl ToString) -> ApiError {
     let mut answer = ApiError::new(StatusCode::BAD_REQUEST, "bad_header", format!("header {name}: {message}"));
     answer.fields = vec![WrongField { field: name.to_string(), message }];
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_names_are_told_from_others() {
+        for ours in ["localhost:4000", "LOCALHOST", "127.0.0.1:4000", "127.8.8.8", "[::1]:4000"] {
+            assert!(is_loopback(ours), "{ours}");
+        }
+        for foreign in ["example.com", "localhost.example.com", "10.0.0.1:4000", "127.0.0.1.nip.io", "", "@127.0.0.1@x"]
+        {
+            assert!(!is_loopback(foreign), "{foreign}");
+        }
+    }
 }

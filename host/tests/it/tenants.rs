@@ -1,5 +1,6 @@
 //! Who a request is from, and that tenants share nothing.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::common::{Client, Host, ask};
@@ -176,4 +177,14 @@ async fn data_and_the_numbers_that_were_given_outlive_a_restart() {
     let next = json!({"firstName": "A", "lastName": "B", "email": "next@example.com"});
     assert_eq!(acme.post(CONTACTS, next.clone()).await.data(201)["id"], "contact-3", "contact-2 is not given again");
     assert_eq!(host.post(CONTACTS, next).await.data(201)["id"], "contact-5", "and the demo data not made again");
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_cannot_use_a_developers_host() {
+    let host = Host::with_plugins(&["crm"]).await;
+    let request = || host.request(Method::GET, "/plugins/crm/contacts");
+    ask(request().header("Host", "rebound.example.com")).await.refusal(403, "foreign_host");
+    ask(request().header("Origin", "http://elsewhere.example.com")).await.refusal(403, "foreign_origin");
+    ask(request().header("Origin", "null")).await.refusal(403, "foreign_origin");
+    assert_eq!(ask(request().header("Host", "localhost:4000")).await.total(), 4);
 }

@@ -1,6 +1,6 @@
 //! All open databases of the host.
 //!
-//! Invariant: at most one [`TenantDatabase`] exists for a file, and a caller gets it only after its migrations have run.
+//! Invariant: at most one [`TenantDatabase`] of a file is handed out, and a caller gets it only after its migrations have run.
 //! Bound: `open_databases`, which only databases in use at the same moment can exceed.
 
 use super::{

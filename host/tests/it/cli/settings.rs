@@ -43,6 +43,16 @@ async fn what_to_try_is_printed_and_works_as_it_stands() {
 }
 
 #[tokio::test]
+async fn nothing_is_proposed_that_would_not_work() {
+    let scratch = Scratch::with_plugins(&["crm"]);
+    let mut command = scratch.serve();
+    command.arg("--dev");
+    let mut process = Process::start(&scratch, command).await;
+    process.terminate();
+    assert_eq!(process.rest().await, Vec::<String>::new(), "analytics is not there");
+}
+
+#[tokio::test]
 async fn everything_can_be_set_by_variables() {
     let scratch = Scratch::with_plugins(&["crm"]);
     let mut command = scratch.tenon(&["serve"]);

@@ -69,6 +69,15 @@ impl Process {
         }
     }
 
+    /// What it printed since, up to its end.
+    pub async fn rest(&mut self) -> Vec<String> {
+        let mut printed = Vec::new();
+        while let Some(line) = timeout(DEADLINE, self.lines.next_line()).await.unwrap().unwrap() {
+            printed.push(line);
+        }
+        printed
+    }
+
     /// Asks it to stop, as a service manager does.
     pub fn terminate(&self) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has a number");

@@ -4,21 +4,31 @@
 //! this module has a limit of its own: each has a name with its unit, a default and a rule here, and
 //! [`Config::load`] gives only values that keep the rules.
 
+mod auth;
 mod check;
 mod error;
 mod example;
+mod outbound;
+mod roles;
 mod section;
 mod sections;
+mod trust;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::auth::{AuthConfig, JwtAlgorithm, JwtConfig};
 pub use self::error::{Broken, ConfigError};
+pub use self::outbound::{Opening, OutboundConfig};
+pub use self::roles::RolesConfig;
 pub use self::sections::{
-    DbConfig, HttpConfig, LimitsConfig, LoaderConfig, LogConfig, LogFormat, PoolConfig, SqlConfig,
+    BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig, HttpConfig,
+    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, LogFormat, PoolConfig, QuotasConfig,
+    SqlConfig, TenantConfig,
 };
+pub use self::trust::{Leave, TrustConfig};
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
 pub const DEMO_TENANT: &str = "demo";
@@ -28,25 +38,52 @@ section::section! {
     pub struct Config {
         /// Address and port to listen on. Port 0 takes any that is free.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 4000)),
-        /// Development mode: makes the demo tenant and believes X-Tenant-ID and X-User-ID as they come.
-        /// Only on a loopback address.
+        /// Development mode: makes the demo tenant and believes X-Tenant-ID, X-User-ID and X-User-Roles as they
+        /// come. Only on a loopback address.
         dev: bool = false,
         /// The directory plugins are dropped into.
         plugins: PathBuf = PathBuf::from("plugins-dist"),
+        /// The directory of plugins that operators can install by name. It need not exist.
+        catalogue: PathBuf = PathBuf::from("catalogue"),
         /// The directory of everything the host keeps.
         data: PathBuf = PathBuf::from("data"),
         /// What is logged, and how.
         log: LogConfig = LogConfig::default(),
+        /// What each role may do, as patterns of permissions: `*` stands for one segment, at the end for all that
+        /// follow. Further roles can be added; one that is not here may do nothing.
+        roles: RolesConfig = RolesConfig::default(),
+        /// What plugins are granted of what their manifests ask for.
+        grants: GrantsConfig = GrantsConfig::default(),
+        /// Who may come in: API keys and tokens.
+        auth: AuthConfig = AuthConfig::default(),
         /// What a client can take.
         http: HttpConfig = HttpConfig::default(),
         /// What one call of a plugin can take.
         limits: LimitsConfig = LimitsConfig::default(),
+        /// What one tenant can take with all its requests together.
+        tenant: TenantConfig = TenantConfig::default(),
+        /// What one tenant can use of each plugin in an hour.
+        quotas: QuotasConfig = QuotasConfig::default(),
+        /// Answers of endpoints with a `cacheTTL`, kept to be given again.
+        cache: CacheConfig = CacheConfig::default(),
+        /// When a plugin that fails is not called by another for a while, for the tenant for which it failed.
+        breaker: BreakerConfig = BreakerConfig::default(),
         /// The memory set aside for running plugins, all calls together.
         pool: PoolConfig = PoolConfig::default(),
         /// What a file in the plugins directory can take before it runs.
         loader: LoaderConfig = LoaderConfig::default(),
+        /// Whose plugins are taken. The keys themselves are added with `tenon trust`.
+        trust: TrustConfig = TrustConfig::default(),
+        /// What happens when a version of a plugin comes to a tenant, and when it goes.
+        lifecycle: LifecycleConfig = LifecycleConfig::default(),
+        /// Events: what plugins tell each other.
+        events: EventsConfig = EventsConfig::default(),
         /// What a plugin can take through its own tables, for each tenant.
         sql: SqlConfig = SqlConfig::default(),
+        /// Requests that plugins make to hosts outside. Which hosts those are, operators decide (`tenon grant`).
+        outbound: OutboundConfig = OutboundConfig::default(),
+        /// What a plugin can take through keys and values, for each tenant.
+        keyvalue: KeyvalueConfig = KeyvalueConfig::default(),
         /// The host's own database.
         db: DbConfig = DbConfig::default(),
     }
@@ -63,6 +100,8 @@ pub struct Overrides {
     pub plugins: Option<PathBuf>,
     /// `--data`, `TENON_DATA`.
     pub data: Option<PathBuf>,
+    /// `--allow-downgrade`, `TENON_ALLOW_DOWNGRADE`: `trust.downgrade` is `allow`, or `refuse`.
+    pub allow_downgrade: Option<bool>,
 }
 
 impl Config {
@@ -94,11 +133,13 @@ impl Config {
     }
 
     fn lay_over(&mut self, overrides: Overrides) {
-        let Overrides { listen, dev, plugins, data } = overrides;
+        let Overrides { listen, dev, plugins, data, allow_downgrade } = overrides;
         set(&mut self.listen, listen);
         set(&mut self.dev, dev);
         set(&mut self.plugins, plugins);
         set(&mut self.data, data);
+        let downgrade = allow_downgrade.map(|allow| if allow { Leave::Allow } else { Leave::Refuse });
+        set(&mut self.trust.downgrade, downgrade);
     }
 }
 

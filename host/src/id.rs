@@ -1,7 +1,7 @@
 //! Every identity has a type of its own, so that a tenant can never stand where a plugin is meant.
 //!
-//! Invariant: a value of one of these types has passed its grammar. Nothing else builds one, and
-//! deserialising checks as parsing does. The text sits in an `Arc<str>`: a clone, made for every
+//! Invariant: a value of one of these types has passed its grammar, [`TenantId::nobody`] apart. Nothing else builds
+//! one, and deserialising checks as parsing does. The text sits in an `Arc<str>`: a clone, made for every
 //! call context, costs one count.
 
 /// The grammar of one kind of text: a test for the host, a pattern for the JSON Schema, words and
@@ -154,6 +154,18 @@ text_type! {
     }
 }
 
+impl TenantId {
+    /// No tenant at all, for whom a plugin is installed and uninstalled. Its text is empty, so it comes from no request
+    /// and no file; capabilities that hold data refuse it.
+    pub fn nobody() -> Self {
+        Self("".into())
+    }
+
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 text_type! {
     /// A plugin, in any of its versions. A file name too, under the same rule as [`TenantId`].
     PluginId {
@@ -175,6 +187,30 @@ text_type! {
         pattern: "^[!-~]{1,128}$",
         max_length: 128,
         accepts: is_visible_ascii,
+    }
+}
+
+text_type! {
+    /// What a user is within a tenant. What it may do stands in the configuration.
+    RoleName {
+        what: "a role",
+        allowed: "1 to 63 of a-z, 0-9, _ and -, beginning with a letter or a digit",
+        example: "member",
+        pattern: "^[a-z0-9][a-z0-9_-]{0,62}$",
+        max_length: 63,
+        accepts: is_file_name,
+    }
+}
+
+text_type! {
+    /// An API key: the part of its text that is no secret.
+    KeyId {
+        what: "the id of a key",
+        allowed: "16 of 0-9 and a-f, the part between the two _ of a key",
+        example: "0a1b2c3d4e5f6071",
+        pattern: "^[0-9a-f]{16}$",
+        max_length: 16,
+        accepts: is_key_id,
     }
 }
 
@@ -207,6 +243,42 @@ impl CorrelationId {
     #[expect(clippy::new_without_default, reason = "each is different, so there is no default one")]
     pub fn new() -> Self {
         Self(uuid::Uuid::now_v7().to_string().into())
+    }
+}
+
+text_type! {
+    /// A host by its name. Its last label begins with a letter, so it can be read as no address, in whatever form: not
+    /// as `127.1`, not as `0x7f000001`.
+    HostName {
+        what: "a host name",
+        allowed: "labels of a-z, 0-9 and - joined by dots, the last beginning with a letter; no address, no port",
+        example: "api.example.com",
+        pattern: r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
+        max_length: 253,
+        accepts: is_host_name,
+    }
+}
+
+text_type! {
+    /// Hosts: one by its name, or with `*.` all below a name, not that name itself.
+    HostPattern {
+        what: "a host",
+        allowed: "labels of a-z, 0-9 and - joined by dots, the last beginning with a letter; with *. before two labels or more \
+                  for all below them; no address, no port",
+        example: "api.example.com",
+        pattern: r"^(\*\.([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+|([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*)[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
+        max_length: 255,
+        accepts: is_host_pattern,
+    }
+}
+
+impl HostPattern {
+    pub fn matches(&self, host: &HostName) -> bool {
+        match self.as_str().strip_prefix('*') {
+            // With the dot before it, so that `*.example.com` is not `badexample.com`.
+            Some(below) => host.as_str().ends_with(below),
+            None => self.as_str() == host.as_str(),
+        }
     }
 }
 
@@ -277,8 +349,28 @@ fn is_file_name(text: &str) -> bool {
     (1..=63).contains(&text.len()) && !text.starts_with(['_', '-']) && text.bytes().all(inner)
 }
 
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253 && text.split('.').all(is_label) && last.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+fn is_host_pattern(text: &str) -> bool {
+    match text.strip_prefix("*.") {
+        Some(below) => below.contains('.') && is_host_name(below),
+        None => is_host_name(text),
+    }
+}
+
 fn is_visible_ascii(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn is_key_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_service_name(text: &str) -> bool {
@@ -329,12 +421,58 @@ mod tests {
         assert_eq!(plain.deferred_from(), None);
     }
 
+    #[test]
+    fn a_host_is_a_name_and_cannot_be_read_as_an_address() {
+        for text in ["localhost", "api.example.com", "xn--bcher-kva.example", "1and1.com", "a.b-c.d0"] {
+            assert!(HostName::parse(text).is_ok() && HostPattern::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "A.b",
+            "a_b.c",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "1.2.3.0x4",
+            "[::1]",
+            "::1",
+            "a b",
+            "a:80",
+            "a/b",
+            "bücher.example",
+            "*.example.com",
+        ] {
+            assert!(HostName::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_is_below_a_name() {
+        let covers =
+            |pattern: &str, host: &str| HostPattern::parse(pattern).unwrap().matches(&HostName::parse(host).unwrap());
+        assert!(covers("example.com", "example.com") && !covers("example.com", "a.example.com"));
+        assert!(covers("*.example.com", "a.example.com") && covers("*.example.com", "a.b.example.com"));
+        assert!(!covers("*.example.com", "example.com") && !covers("*.example.com", "badexample.com"));
+        assert!(!covers("*.example.com", "a.example.com.evil.net"));
+        for pattern in ["*", "*.", "*.com", "a.*.com", "*a.example.com", "**.example.com", "*.127.0.0.1"] {
+            assert!(HostPattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn the_published_pattern_is_the_grammar(text in "[a-cA-B0-1_:/. -]{0,10}|[!-~é]{0,8}") {
+        fn the_published_pattern_is_the_grammar(text in "[a-cA-B0-1_:/. -]{0,10}|[!-~é]{0,8}|[*]?[.a-b0-]{0,9}") {
             for rule in [
-                TenantId::RULE, PluginId::RULE, UserId::RULE, WorkspaceId::RULE,
-                CorrelationId::RULE, ServiceName::RULE, InterfaceName::RULE,
+                TenantId::RULE, PluginId::RULE, UserId::RULE, RoleName::RULE, WorkspaceId::RULE,
+                CorrelationId::RULE, ServiceName::RULE, InterfaceName::RULE, KeyId::RULE, HostName::RULE, HostPattern::RULE,
             ] {
                 let published = regex::Regex::new(rule.pattern).unwrap().is_match(&text);
                 prop_assert_eq!(published, (rule.accepts)(&text), "{} {:?}", rule.what, text);

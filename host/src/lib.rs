@@ -1,7 +1,7 @@
 //! Tenon runs WebAssembly components as plugins of multi-tenant business software, in one process.
 //!
 //! A request goes downward through the modules in this order: [`http`] finds tenant and endpoint, [`app`]
-//! holds what makes up a host, [`registry`] knows the plugins and who provides what to whom, [`runtime`] runs the call, [`capability`]
+//! holds what makes up a host, [`access`] tells whose a credential is, [`registry`] knows the plugins and who provides what to whom, [`runtime`] runs the call, [`capability`]
 //! is what a plugin may import, [`db`] is what the host itself remembers. Imports point down, never up.
 
 pub mod cli;
@@ -9,7 +9,11 @@ pub mod config;
 
 pub mod http;
 
+pub mod trigger;
+
 pub mod app;
+
+pub mod access;
 
 pub mod registry;
 
@@ -19,6 +23,17 @@ pub mod capability;
 
 pub mod db;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod bindings;
+mod fault;
 mod hash;
 pub mod id;
+mod log;
+pub mod permission;
+pub mod seal;
+mod secret;
+mod tls;
+pub mod usage;

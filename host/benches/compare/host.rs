@@ -8,6 +8,7 @@ use anyhow::Context;
 use tenon::app::App;
 use tenon::config::{Config, Overrides};
 use tenon::id::{CorrelationId, TenantId};
+use tenon::permission::PermissionPattern;
 use tenon::registry::{Plugin, Served};
 use tenon::runtime::{CallContext, Identity};
 use tokio::net::TcpListener;
@@ -39,7 +40,8 @@ impl Host {
         let app = App::start(config, env!("CARGO_BIN_EXE_tenon").into()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        tokio::spawn(tenon::http::serve(app.clone(), listener, std::future::pending()));
+        let stop = tenon::http::Stop { stop: std::future::pending(), now: std::future::pending() };
+        tokio::spawn(tenon::http::Server::new(app.clone()).serve(listener, stop));
         Ok(Self { app, address, data, _scratch: scratch })
     }
 
@@ -58,8 +60,16 @@ impl Host {
         let tenant = TenantId::parse("demo")?;
         let snapshot = self.app.registry().snapshot();
         let view = snapshot.view(&tenant).clone();
-        let identity =
-            Identity { tenant, user: None, workspace: None, roles: Vec::new(), correlation_id: CorrelationId::new() };
+        let everything = PermissionPattern::parse("*")?;
+        let identity = Identity {
+            tenant,
+            user: None,
+            workspace: None,
+            roles: Vec::new(),
+            permissions: [everything].into_iter().collect(),
+            correlation_id: CorrelationId::new(),
+            hops: 0,
+        };
         Ok(self.app.context(Arc::new(identity), &view))
     }
 }

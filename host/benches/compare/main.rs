@@ -7,6 +7,7 @@
 mod chain;
 mod endpoint;
 mod host;
+mod instance;
 mod load;
 mod native;
 mod report;
@@ -37,6 +38,9 @@ fn main() -> anyhow::Result<()> {
         }
         if runs("report") {
             report::compare().await?;
+        }
+        if runs("instance") {
+            instance::measure().await?;
         }
         if runs("chain") {
             chain::compare().await?;

@@ -1,7 +1,8 @@
-//! `wasi:cli/stdout` and `stderr`: what a plugin prints becomes log lines.
+//! `wasi:cli/stdout` and `stderr`: what a plugin prints becomes log lines, each when it ends.
 //!
-//! A call keeps at most a bounded number of bytes; what it prints beyond is dropped, and the log says so.
-//! Control characters are escaped, so that no plugin can forge a line of another.
+//! A call says at most a bounded number of bytes and of lines, those through [`super::logging`] included; what goes
+//! beyond is dropped, and the log says so. The text is logged as a field and never as the message, so no plugin can
+//! speak in the host's voice; the log escapes what is in it.
 
 use std::io;
 use std::pin::Pin;
@@ -15,52 +16,125 @@ use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamResult};
 
-/// What one call has printed, on either stream.
-#[derive(Clone)]
+use crate::log::said::{Level, Line, Source};
+
+/// Where the lines of one call go.
+pub type Listener = Box<dyn Fn(Line<'_>) + Send + Sync>;
+
+/// What one call says, on either stream and through `wasi:logging`.
 pub struct Console {
-    printed: Arc<Mutex<Printed>>,
+    listener: Listener,
+    said: Mutex<Said>,
 }
 
-struct Printed {
-    bytes: Vec<u8>,
-    limit_bytes: usize,
+struct Said {
+    bytes_left: usize,
+    lines_left: usize,
     dropped_bytes: usize,
+    /// Begun and not ended, of stdout and stderr.
+    open: [Vec<u8>; 2],
+}
+
+/// One of the two standard streams.
+#[derive(Clone)]
+pub struct Stream {
+    console: Arc<Console>,
+    source: Source,
 }
 
 impl Console {
-    pub fn new(limit_bytes: usize) -> Self {
-        Self { printed: Arc::new(Mutex::new(Printed { bytes: Vec::new(), limit_bytes, dropped_bytes: 0 })) }
+    pub fn new(limit_bytes: usize, limit_lines: usize, listener: Listener) -> Arc<Self> {
+        let (bytes_left, lines_left) = (limit_bytes, limit_lines);
+        let said = Said { bytes_left, lines_left, dropped_bytes: 0, open: [Vec::new(), Vec::new()] };
+        Arc::new(Self { listener, said: Mutex::new(said) })
     }
 
-    /// The lines printed so far, made safe to log. They are taken out.
-    pub fn take_lines(&self) -> Vec<String> {
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = std::mem::take(&mut printed.bytes);
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines: Vec<String> =
-            text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.escape_debug().to_string()).collect();
-        let dropped = std::mem::take(&mut printed.dropped_bytes);
-        if dropped > 0 {
-            lines.push(format!("… and {dropped} bytes more, beyond limits.console_bytes"));
+    pub fn stdout(self: &Arc<Self>) -> Stream {
+        Stream { console: self.clone(), source: Source::Stdout }
+    }
+
+    pub fn stderr(self: &Arc<Self>) -> Stream {
+        Stream { console: self.clone(), source: Source::Stderr }
+    }
+
+    /// Says one message as one line, whatever is in it. What does not fit is cut off.
+    pub fn log(&self, level: Level, context: &str, message: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = said.take_text(context);
+        let text = said.take_text(message);
+        if said.takes_line(context.len() + text.len()) {
+            let context = Some(context).filter(|context| !context.is_empty());
+            (self.listener)(Line { source: Source::Log(level), context, text });
         }
-        lines
     }
 
-    fn print(&self, bytes: &[u8]) {
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = printed.limit_bytes.saturating_sub(printed.bytes.len()).min(bytes.len());
-        printed.bytes.extend_from_slice(&bytes[..room]);
-        printed.dropped_bytes = printed.dropped_bytes.saturating_add(bytes.len() - room);
+    fn print(&self, source: Source, bytes: &[u8]) {
+        crate::fault::point("wasi, its output");
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in said.take(bytes).split_inclusive(|byte| *byte == b'\n') {
+            said.open[of(source)].extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line(&mut said, source);
+            }
+        }
+    }
+
+    fn end_line(&self, said: &mut Said, source: Source) {
+        let line = std::mem::take(&mut said.open[of(source)]);
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']);
+        if !text.trim().is_empty() && said.takes_line(text.len()) {
+            (self.listener)(Line { source, context: None, text });
+        }
+    }
+
+    /// Ends the lines that were begun, and tells how many bytes there was no room for.
+    pub fn finish(&self) -> usize {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        self.end_line(&mut said, Source::Stdout);
+        self.end_line(&mut said, Source::Stderr);
+        std::mem::take(&mut said.dropped_bytes)
     }
 }
 
-impl IsTerminal for Console {
+fn of(source: Source) -> usize {
+    usize::from(source == Source::Stderr)
+}
+
+impl Said {
+    /// As much as there is room for.
+    fn take<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = self.bytes_left.min(bytes.len());
+        self.bytes_left -= room;
+        self.dropped_bytes = self.dropped_bytes.saturating_add(bytes.len() - room);
+        &bytes[..room]
+    }
+
+    fn take_text<'a>(&mut self, text: &'a str) -> &'a str {
+        let room = text.floor_char_boundary(self.bytes_left);
+        self.take(text.as_bytes().get(..room).unwrap_or_default());
+        self.dropped_bytes = self.dropped_bytes.saturating_add(text.len() - room);
+        &text[..room]
+    }
+
+    /// Whether there is room for one more line.
+    fn takes_line(&mut self, bytes: usize) -> bool {
+        let Some(left) = self.lines_left.checked_sub(1) else {
+            self.dropped_bytes = self.dropped_bytes.saturating_add(bytes);
+            return false;
+        };
+        self.lines_left = left;
+        true
+    }
+}
+
+impl IsTerminal for Stream {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for Console {
+impl StdoutStream for Stream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -71,13 +145,13 @@ impl StdoutStream for Console {
 }
 
 #[async_trait]
-impl Pollable for Console {
+impl Pollable for Stream {
     async fn ready(&mut self) {}
 }
 
-impl OutputStream for Console {
+impl OutputStream for Stream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.print(&bytes);
+        self.console.print(self.source, &bytes);
         Ok(())
     }
 
@@ -90,9 +164,9 @@ impl OutputStream for Console {
     }
 }
 
-impl AsyncWrite for Console {
+impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.print(bytes);
+        self.console.print(self.source, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -109,14 +183,55 @@ impl AsyncWrite for Console {
 mod tests {
     use super::*;
 
+    fn console(bytes: usize, lines: usize) -> (Arc<Console>, Arc<Mutex<Vec<String>>>) {
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let listener = {
+            let heard = heard.clone();
+            move |line: Line<'_>| {
+                let context = line.context.map(|context| format!("[{context}]")).unwrap_or_default();
+                heard.lock().unwrap().push(format!("{}{context}: {}", line.source.name(), line.text));
+            }
+        };
+        (Console::new(bytes, lines, Box::new(listener)), heard)
+    }
+
     #[test]
-    fn what_is_printed_is_bounded_and_cannot_forge_a_line() {
-        let console = Console::new(16);
-        console.print(b"one\r\x1b[2Jtwo\n\nthree and more");
-        let lines = console.take_lines();
-        assert_eq!(lines[0], "one\\r\\u{1b}[2Jtwo");
-        assert_eq!(lines[1], "thr");
-        assert!(lines[2].contains("11 bytes more"), "{lines:?}");
-        assert!(console.take_lines().is_empty());
+    fn what_is_printed_is_bounded_in_bytes() {
+        let (console, heard) = console(16, 10);
+        console.print(Source::Stdout, b"one\r\x1b[2Jtwo\n\nthree and more");
+        assert_eq!(console.finish(), 11);
+        assert_eq!(*heard.lock().unwrap(), ["stdout: one\r\x1b[2Jtwo", "stdout: thr"]);
+        assert_eq!(console.finish(), 0);
+    }
+
+    #[test]
+    fn what_is_printed_is_bounded_in_lines() {
+        let (console, heard) = console(1_000, 2);
+        console.print(Source::Stdout, b"one\ntwo\nthree\n\xff\n");
+        assert_eq!(console.finish(), "three\u{fffd}".len());
+        assert_eq!(*heard.lock().unwrap(), ["stdout: one", "stdout: two"]);
+    }
+
+    #[test]
+    fn lines_are_whole_and_in_the_order_they_ended() {
+        let (console, heard) = console(1_000, 10);
+        console.print(Source::Stdout, b"be");
+        console.print(Source::Stderr, b"wrong\r\nand ");
+        console.print(Source::Stdout, b"gun\n");
+        console.log(Level::Warn, "import", "two\nlines");
+        console.log(Level::Info, "", "plain");
+        console.finish();
+        let expected = ["stderr: wrong", "stdout: begun", "log[import]: two\nlines", "log: plain", "stderr: and "];
+        assert_eq!(*heard.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn messages_are_cut_off_between_characters_and_count_with_what_is_printed() {
+        let (console, heard) = console(10, 10);
+        console.print(Source::Stderr, b"1234\n");
+        console.log(Level::Error, "a", "ääääää");
+        console.log(Level::Error, "b", "no room");
+        assert_eq!(console.finish(), 8 + 8);
+        assert_eq!(*heard.lock().unwrap(), ["stderr: 1234", "log[a]: ää", "log: "]);
     }
 }

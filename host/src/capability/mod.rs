@@ -3,7 +3,11 @@
 //! Every file has the same order: context, borrowed view, the implementation, `add_to_linker`. A
 //! capability knows the tenant and the plugin from the context it was made with and from nowhere else.
 
+pub mod config;
 pub mod console;
 pub mod context;
+pub mod events;
+pub mod keyvalue;
+pub mod logging;
 pub mod outbound;
 pub mod sql;

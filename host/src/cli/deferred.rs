@@ -38,7 +38,7 @@ impl Deferred {
         if !self.check {
             for package in &self.packages {
                 for file in write(package)? {
-                    println!("wrote {}", file.display());
+                    super::output::print(&format!("wrote {}", file.display()))?;
                 }
             }
             return Ok(());

@@ -1,6 +1,8 @@
 //! `tenon explain`.
 
 use super::client::Connection;
+use super::output::{self, Output};
+use crate::registry::Explanation;
 
 /// Say who provides what a plugin imports, who was passed over, and why.
 #[derive(clap::Args)]
@@ -10,18 +12,19 @@ use super::client::Connection;
 pub(super) struct Explain {
     /// The plugin's id, as `analytics`.
     plugin: String,
-    /// The tenant for whom the links are explained [default: demo]
-    #[arg(long, value_name = "TENANT")]
-    tenant: Option<String>,
     #[command(flatten)]
     connection: Connection,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let path = format!("/api/v1/plugins/{}/links", self.plugin);
-        let links: crate::registry::Explanation = super::block_on(self.connection.get(&path, self.tenant.as_deref()))?;
-        print!("{}", links.text);
-        Ok(())
+        let links: Explanation = super::block_on(self.connection.get(&path))?;
+        if self.output.json {
+            return output::print(&serde_json::to_string_pretty(&links)?);
+        }
+        output::print(links.text.trim_end_matches('\n'))
     }
 }

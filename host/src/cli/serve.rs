@@ -1,14 +1,16 @@
 //! `tenon serve`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
+use super::settings::Settings;
 use crate::app::App;
-use crate::config::{Config, DEMO_TENANT, LogFormat, Overrides};
+use crate::config::{Config, DEMO_TENANT};
+use crate::http::{Server, Stop};
 use crate::id::TenantId;
 use crate::registry::Served;
 
@@ -23,55 +25,60 @@ use crate::registry::Served;
     tenon serve --config /etc/tenon.toml --data /var/lib/tenon\n\n\
     In dev mode the tenant is `demo` unless the header X-Tenant-ID names another, and nobody is asked for a key.")]
 pub(super) struct Serve {
-    /// Serve the demo tenant without credentials; only on a loopback address.
-    #[arg(
-        long,
-        env = "TENON_DEV",
-        num_args = 0..=1,
-        default_missing_value = "true",
-        value_name = "BOOL",
-        value_parser = clap::builder::BoolishValueParser::new()
-    )]
-    dev: Option<bool>,
-    /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:4000]
-    #[arg(long, env = "TENON_LISTEN", value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// Directory of the plugins' .wasm files [default: plugins-dist]
-    #[arg(long, env = "TENON_PLUGINS", value_name = "DIR")]
-    plugins: Option<PathBuf>,
-    /// Directory of databases, compiled code and keys [default: data]
-    #[arg(long, env = "TENON_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Configuration file in TOML
-    #[arg(long, env = "TENON_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { dev, listen, plugins, data, config } = self;
-        let overrides = Overrides { dev, listen, plugins, data };
-        let config = Config::load(config.as_deref(), overrides)?;
+        let config = self.settings.load()?;
         start_log(&config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // A statement for each instance, at most, and what is beside them: so none waits for threads of other tenants.
+        let threads = config.pool.instances as usize + 64;
+        let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
         runtime.block_on(serve(config))
     }
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     raise_file_limit();
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+    let listener = listen(config.listen, config.http.backlog).with_context(|| {
         format!("cannot listen on {}: is another host running there? Choose another with --listen", config.listen)
     })?;
     let address = listener.local_addr()?;
     let compiler = std::env::current_exe().context("cannot find this program's own file, which compiles plugins")?;
     let app = App::start(config, compiler).await?;
+    // Before anyone is told that the host is ready: who was told may stop it at once, or ask it over its socket.
+    let stop = stop_signals()?;
+    let server = Server::new(app.clone());
     if let Err(error) = announce(&app, address) {
         // Whoever started the host need not listen to it.
         tracing::warn!(%error, "standard output takes no more lines");
     }
-    crate::http::serve(app, listener, stop_signal()).await;
+    let watched = app.clone();
+    let watching = tokio::spawn(async move { watched.registry().watch().await });
+    let tended = app.clone();
+    let tending = tokio::spawn(async move {
+        tokio::join!(tended.registry().tend(), tended.tend_usage());
+    });
+    let events = app.events().clone();
+    let moving = tokio::spawn(async move { events.run().await });
+    server.serve(listener, stop).await;
+    app.events().stop().await;
+    moving.abort();
+    watching.abort();
+    tending.abort();
+    app.registry().flush().await;
+    app.usage_flush().await;
     Ok(())
+}
+
+fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A host that is started again may take the address of connections that are still ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
 }
 
 /// Connections and databases each take descriptors; the usual soft limit of 1,024 is too few for the defaults.
@@ -103,36 +110,44 @@ fn announce(app: &App, address: SocketAddr) -> std::io::Result<()> {
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log.filter).with_context(|| {
+    crate::log::start(&config.log).with_context(|| {
         format!(
             "log.filter is {:?}: write a level, or targets with levels, as `info,tenon::registry=debug`",
             config.log.filter
         )
-    })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
+    })
 }
 
-/// Ends when the process is asked to stop.
-async fn stop_signal() {
+/// The first signal stops the host in order, the second at once.
+///
+/// # Errors
+///
+/// When the system gives no way to hear of signals.
+fn stop_signals() -> anyhow::Result<Stop<impl Future<Output = ()>, impl Future<Output = ()>>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupt = tokio::signal::ctrl_c();
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let (told, heard) = watch::channel(0_u32);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
-            Err(_) => std::future::pending().await,
+            told.send_modify(|count| *count = count.saturating_add(1));
+            match *told.borrow() {
+                1 => tracing::info!("stopping: requests under way are finished first; a second signal stops at once"),
+                _ => tracing::warn!("stopping at once"),
+            }
+        }
+    });
+    let after = |signals| {
+        let mut heard = heard.clone();
+        async move {
+            // The task that tells never ends.
+            _ = heard.wait_for(|count| *count >= signals).await;
         }
     };
-    tokio::select! {
-        _ = interrupt => {}
-        () = terminate => {}
-    }
-    tracing::info!("stopping: requests under way are finished first");
+    Ok(Stop { stop: after(1), now: after(2) })
 }

@@ -1,5 +1,7 @@
 //! The rules that types cannot say. Every number is at least 1 unless it is named here.
 
+mod tokens;
+
 use toml::Value;
 
 use super::Config;
@@ -9,10 +11,17 @@ const MIB: usize = 1 << 20;
 
 /// Settings for which 0 means something: none kept, none held back, at once.
 const MAY_BE_ZERO: &[&str] = &[
+    "auth.jwt.leeway_s",
+    "events.request_sample_per_mille",
+    "http.drain_ms",
     "http.http2_pending_resets_max",
+    "http.linger_ms",
     "http.shutdown_grace_ms",
+    "http.wait_min_ms",
     "limits.depth_max",
+    "limits.hop_cpu_min_percent",
     "limits.hop_reserve_percent",
+    "loader.rescan_ms",
     "pool.memory_keep_resident_bytes",
     "pool.table_keep_resident_bytes",
     "pool.unused_warm_slots",
@@ -22,8 +31,16 @@ const MAY_BE_ZERO: &[&str] = &[
 pub(super) fn check(config: &Config) -> Result<(), Broken> {
     dev_stays_on_loopback(config)?;
     numbers_are_not_zero(config)?;
+    tokens::tokens_can_be_checked(&config.auth.jwt)?;
     call_limits_fit_together(config)?;
-    connections_can_be_served(config)
+    events_fit_together(config)?;
+    a_log_holds_a_transaction(config)?;
+    an_answer_fits_the_cache(config)?;
+    a_value_fits_into_its_row(config)?;
+    connections_can_be_served(config)?;
+    hosts_outside_can_be_asked(config)?;
+    a_failure_can_be_logged(config)?;
+    a_configuration_can_be_read_back(config)
 }
 
 fn dev_stays_on_loopback(config: &Config) -> Result<(), Broken> {
@@ -39,18 +56,24 @@ fn dev_stays_on_loopback(config: &Config) -> Result<(), Broken> {
 
 fn numbers_are_not_zero(config: &Config) -> Result<(), Broken> {
     let Ok(Value::Table(table)) = Value::try_from(config) else { return Ok(()) };
-    for (section, value) in &table {
-        let Value::Table(fields) = value else { continue };
-        for (name, value) in fields {
-            let key = format!("{section}.{name}");
-            let allowed = *value != Value::Integer(0) || MAY_BE_ZERO.contains(&key.as_str());
-            require(allowed, || Broken {
-                fix: format!("leave `{name}` out of [{section}] for its default, or set the limit you mean"),
-                key,
-                found: "0".into(),
-                expected: "at least 1: there is no way to say \"unlimited\"".into(),
-            })?;
+    let mut sections = table.iter().filter_map(|(name, value)| Some((name.clone(), value.as_table()?)));
+    sections.try_for_each(|(name, fields)| no_zero_in(&name, fields))
+}
+
+fn no_zero_in(section: &str, fields: &toml::Table) -> Result<(), Broken> {
+    for (name, value) in fields {
+        let key = format!("{section}.{name}");
+        if let Value::Table(fields) = value {
+            no_zero_in(&key, fields)?;
+            continue;
         }
+        let allowed = *value != Value::Integer(0) || MAY_BE_ZERO.contains(&key.as_str());
+        require(allowed, || Broken {
+            fix: format!("leave `{name}` out of [{section}] for its default, or set the limit you mean"),
+            key,
+            found: "0".into(),
+            expected: "at least 1: there is no way to say \"unlimited\"".into(),
+        })?;
     }
     Ok(())
 }
@@ -68,6 +91,16 @@ fn call_limits_fit_together(config: &Config) -> Result<(), Broken> {
         key: "limits.hop_reserve_percent".into(),
         found: limits.hop_reserve_percent.to_string(),
         expected: "less than 100: something must be left for the nested call".into(),
+        fix: "set it to 10".into(),
+    })?;
+    let kept = u32::from(limits.hop_reserve_percent) + u32::from(limits.hop_cpu_min_percent);
+    require(kept < 100, || Broken {
+        key: "limits.hop_cpu_min_percent".into(),
+        found: limits.hop_cpu_min_percent.to_string(),
+        expected: format!(
+            "less than 100 together with limits.hop_reserve_percent, which is {}: else no nested call is made",
+            limits.hop_reserve_percent
+        ),
         fix: "set it to 10".into(),
     })?;
     require(limits.cpu_budget_ms >= limits.epoch_tick_ms, || Broken {
@@ -89,11 +122,61 @@ fn call_limits_fit_together(config: &Config) -> Result<(), Broken> {
         fix: "lower it".into(),
     })?;
     let depth_max = u32::from(limits.depth_max);
-    require(pool.instances > depth_max, || Broken {
-        key: "pool.instances".into(),
-        found: pool.instances.to_string(),
-        expected: format!("more than limits.depth_max, which is {depth_max}: a place for each depth"),
-        fix: format!("set it to {} or more, or lower limits.depth_max", depth_max + 1),
+    for (key, instances) in [("tenant.instances", config.tenant.instances), ("pool.instances", pool.instances)] {
+        require(instances > depth_max, || Broken {
+            key: key.into(),
+            found: instances.to_string(),
+            expected: format!("more than limits.depth_max, which is {depth_max}: a place for each depth"),
+            fix: format!("set it to {} or more, or lower limits.depth_max", depth_max + 1),
+        })?;
+    }
+    Ok(())
+}
+
+fn an_answer_fits_the_cache(config: &Config) -> Result<(), Broken> {
+    let cache = &config.cache;
+    require(cache.entry_bytes as u64 <= cache.bytes, || Broken {
+        key: "cache.entry_bytes".into(),
+        found: cache.entry_bytes.to_string(),
+        expected: format!("at most cache.bytes, which is {}", cache.bytes),
+        fix: "lower it, or raise cache.bytes".into(),
+    })
+}
+
+fn events_fit_together(config: &Config) -> Result<(), Broken> {
+    let events = &config.events;
+    require(events.lease_ms > events.handler_deadline_ms, || Broken {
+        key: "events.lease_ms".into(),
+        found: events.lease_ms.to_string(),
+        expected: format!("more than events.handler_deadline_ms, which is {}", events.handler_deadline_ms),
+        fix: "raise it, or the same event is handled twice at once".into(),
+    })?;
+    let lasts = events.waiting_s.saturating_add(events.dead_kept_s);
+    require(events.handled_kept_s > lasts, || Broken {
+        key: "events.handled_kept_s".into(),
+        found: events.handled_kept_s.to_string(),
+        expected: format!("more than {lasts}, which is events.waiting_s and events.dead_kept_s together"),
+        fix: "raise it, or an event that is delivered late may have its effect twice".into(),
+    })
+}
+
+fn a_value_fits_into_its_row(config: &Config) -> Result<(), Broken> {
+    let beside = config.keyvalue.key_bytes.saturating_mul(2).saturating_add(4096);
+    let most = config.sql.value_bytes.saturating_sub(beside);
+    require(config.keyvalue.value_bytes <= most, || Broken {
+        key: "keyvalue.value_bytes".into(),
+        found: config.keyvalue.value_bytes.to_string(),
+        expected: format!("at most {most}: sql.value_bytes, less 4 KiB and twice keyvalue.key_bytes for its row"),
+        fix: format!("set it to {most} or less, or raise sql.value_bytes"),
+    })
+}
+
+fn a_log_holds_a_transaction(config: &Config) -> Result<(), Broken> {
+    require(config.sql.log_bytes >= MIB as u64, || Broken {
+        key: "sql.log_bytes".into(),
+        found: config.sql.log_bytes.to_string(),
+        expected: "at least 1048576 (1 MiB): what one transaction changes must fit, a plugin's migrations too".into(),
+        fix: "set it to 1048576 or more, better a sixteenth more than sql.storage_bytes".into(),
     })
 }
 
@@ -105,12 +188,84 @@ fn connections_can_be_served(config: &Config) -> Result<(), Broken> {
         expected: "at least 8192 (8 KiB), the smallest buffer the HTTP server works with".into(),
         fix: "set it to 8192 or more".into(),
     })?;
+    require(http.bodies_bytes >= http.body_bytes, || Broken {
+        key: "http.bodies_bytes".into(),
+        found: http.bodies_bytes.to_string(),
+        expected: format!("at least http.body_bytes, which is {}: one body", http.body_bytes),
+        fix: "set it to what many bodies at once may take of the machine's memory".into(),
+    })?;
+    let answers_min = config.limits.answer_bytes.saturating_mul(2);
+    require(http.answers_bytes >= answers_min, || Broken {
+        key: "http.answers_bytes".into(),
+        found: http.answers_bytes.to_string(),
+        expected: format!("at least {answers_min}, twice limits.answer_bytes: a part of it is for small answers"),
+        fix: "set it to what answers that wait for slow clients may take of the machine's memory".into(),
+    })?;
     let most = tokio::sync::Semaphore::MAX_PERMITS;
+    require(config.loader.compile_processes <= most, || Broken {
+        key: "loader.compile_processes".into(),
+        found: config.loader.compile_processes.to_string(),
+        expected: format!("at most {most}"),
+        fix: "set it to the number of processors or less".into(),
+    })?;
     require(http.connections_max <= most, || Broken {
         key: "http.connections_max".into(),
         found: http.connections_max.to_string(),
         expected: format!("at most {most}"),
         fix: "set it to what the machine's open-file limit allows".into(),
+    })
+}
+
+fn hosts_outside_can_be_asked(config: &Config) -> Result<(), Broken> {
+    let outbound = &config.outbound;
+    require(outbound.header_bytes >= 8192, || Broken {
+        key: "outbound.header_bytes".into(),
+        found: outbound.header_bytes.to_string(),
+        expected: "at least 8192 (8 KiB), the smallest buffer the HTTP client works with".into(),
+        fix: "set it to 8192 or more".into(),
+    })?;
+    require(outbound.dns_server().is_ok(), || Broken {
+        key: "outbound.resolver".into(),
+        found: outbound.resolver.clone(),
+        expected: "the address and port of a DNS server, as `10.0.0.53:53`".into(),
+        fix: "write it like that, or leave it empty to look names up as this machine does".into(),
+    })?;
+    let most = tokio::sync::Semaphore::MAX_PERMITS;
+    let places = [
+        ("outbound.requests", outbound.requests),
+        ("tenant.outbound_requests", config.tenant.outbound_requests),
+        ("limits.outbound_requests", config.limits.outbound_requests),
+    ];
+    places.into_iter().try_for_each(|(key, places)| {
+        require(places <= most, || Broken {
+            key: key.into(),
+            found: places.to_string(),
+            expected: format!("at most {most}"),
+            fix: "set it to what the machine's open-file limit allows".into(),
+        })
+    })
+}
+
+/// With less, a failed call with its backtrace would never be logged.
+fn a_failure_can_be_logged(config: &Config) -> Result<(), Broken> {
+    const LEAST: u64 = 16 << 10;
+    let burst = config.log.tenant_burst_bytes;
+    require(burst >= LEAST, || Broken {
+        key: "log.tenant_burst_bytes".into(),
+        found: burst.to_string(),
+        expected: format!("at least {LEAST} (16 KiB): one failure with its backtrace"),
+        fix: format!("set it to {LEAST} or more, and lower log.tenant_bytes_per_s instead"),
+    })
+}
+
+/// Readers of JSON, the host's own among them, stop at 128 levels.
+fn a_configuration_can_be_read_back(config: &Config) -> Result<(), Broken> {
+    const MOST: usize = 100;
+    require(config.tenant.config_depth <= MOST, || Broken {
+        key: "tenant.config_depth".into(),
+        found: config.tenant.config_depth.to_string(),
+        expected: format!("at most {MOST}, so that whoever reads a value as JSON can"),
+        fix: format!("set it to {MOST} or less"),
     })
 }
 

@@ -102,9 +102,11 @@ fn line_of(text: &str, error: &toml::de::Error) -> usize {
 
 /// The key of this name in the section that `path` is, or is in.
 fn beside(path: &str, name: &str) -> String {
-    match path.split('.').next() {
-        Some(section) if default_of(section).is_some_and(|value| value.is_table()) => format!("{section}.{name}"),
-        _ => name.to_owned(),
+    let is_section = |path: &&str| default_of(path).is_some_and(|value| value.is_table());
+    let mut ancestors = std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(parent, _)| parent));
+    match ancestors.find(is_section) {
+        Some(section) => format!("{section}.{name}"),
+        None => name.to_owned(),
     }
 }
 

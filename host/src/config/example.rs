@@ -5,15 +5,33 @@ use std::fmt::Write;
 use toml::Value;
 
 use super::section::Field;
-use super::{Config, DbConfig, HttpConfig, LimitsConfig, LoaderConfig, LogConfig, PoolConfig, SqlConfig};
+use super::{
+    AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
+    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, OutboundConfig, PoolConfig, QuotasConfig,
+    RolesConfig, SqlConfig, TenantConfig, TrustConfig,
+};
 
 const SECTIONS: &[(&str, &[Field])] = &[
     ("log", LogConfig::FIELDS),
+    ("roles", RolesConfig::FIELDS),
+    ("grants", GrantsConfig::FIELDS),
+    ("auth", AuthConfig::FIELDS),
+    ("auth.jwt", JwtConfig::FIELDS),
     ("http", HttpConfig::FIELDS),
     ("limits", LimitsConfig::FIELDS),
+    ("tenant", TenantConfig::FIELDS),
+    ("quotas", QuotasConfig::FIELDS),
+    ("cache", CacheConfig::FIELDS),
+    ("breaker", BreakerConfig::FIELDS),
     ("pool", PoolConfig::FIELDS),
     ("loader", LoaderConfig::FIELDS),
+    ("grants", GrantsConfig::FIELDS),
+    ("trust", TrustConfig::FIELDS),
+    ("lifecycle", LifecycleConfig::FIELDS),
+    ("events", EventsConfig::FIELDS),
     ("sql", SqlConfig::FIELDS),
+    ("outbound", OutboundConfig::FIELDS),
+    ("keyvalue", KeyvalueConfig::FIELDS),
     ("db", DbConfig::FIELDS),
 ];
 
@@ -23,18 +41,24 @@ pub(super) fn render() -> String {
         "# Every setting of Tenon with its default. A flag wins over a TENON_... variable, that over this file.\n",
     );
     let defaults = Value::try_from(Config::default()).unwrap_or_else(|_| Value::Table(Default::default()));
-    for field in Config::FIELDS {
-        match (defaults.get(field.name), SECTIONS.iter().find(|(name, _)| *name == field.name)) {
-            (Some(section @ Value::Table(_)), Some((name, fields))) => {
-                let _ = write!(text, "\n\n{}[{name}]\n", comment(field));
-                for field in *fields {
-                    setting(&mut text, field, section.get(field.name));
-                }
-            }
-            (value, _) => setting(&mut text, field, value),
+    settings(&mut text, "", Config::FIELDS, &defaults);
+    text
+}
+
+/// The settings of a section, then the sections in it.
+fn settings(text: &mut String, of: &str, fields: &[Field], values: &Value) {
+    let mut within = Vec::new();
+    for field in fields {
+        let name = if of.is_empty() { field.name.to_owned() } else { format!("{of}.{}", field.name) };
+        match (values.get(field.name), SECTIONS.iter().find(|(section, _)| *section == name)) {
+            (Some(section @ Value::Table(_)), Some((_, fields))) => within.push((name, field, *fields, section)),
+            (value, _) => setting(text, field, value),
         }
     }
-    text
+    for (name, field, fields, section) in within {
+        let _ = write!(text, "\n\n{}[{name}]\n", comment(field));
+        settings(text, &name, fields, section);
+    }
 }
 
 fn setting(text: &mut String, field: &Field, value: Option<&Value>) {

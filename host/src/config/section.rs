@@ -1,6 +1,7 @@
 //! The one way to write a group of settings, so that none can lack its meaning or its default.
 
 /// A key of a section and what its doc comment says.
+#[derive(Clone, Copy)]
 pub(super) struct Field {
     pub name: &'static str,
     pub docs: &'static [&'static str],

@@ -36,7 +36,10 @@ fn the_example_file_is_complete_and_says_the_defaults() {
     assert_eq!(load(&example).unwrap(), Config::default());
     let written: toml::Table = example.parse().unwrap();
     assert_eq!(written, toml::Table::try_from(Config::default()).unwrap());
-    assert_says(&example, &["\n[limits]\n", "# The body of one request.\nbody_bytes = 2097152 # 2 MiB\n"]);
+    assert_says(
+        &example,
+        &["\n[limits]\n", "# The body of one request, after decompression.\nbody_bytes = 2097152 # 2 MiB\n"],
+    );
 }
 
 #[test]
@@ -121,6 +124,11 @@ fn limits_that_do_not_fit_together_are_refused() {
         ("[limits]\nmemory_bytes = 4294967297", "limits.memory_bytes"),
         ("[pool]\ninstances = 8", "pool.instances"),
         ("[http]\nheader_bytes = 8191", "http.header_bytes"),
+        ("[http]\nbodies_bytes = 2097151", "http.bodies_bytes"),
+        ("[http]\nanswers_bytes = 33554431", "http.answers_bytes"),
+        ("[log]\ntenant_burst_bytes = 16383", "log.tenant_burst_bytes"),
+        ("[sql]\nlog_bytes = 1048575", "sql.log_bytes"),
+        ("[tenant]\nconfig_depth = 101", "tenant.config_depth"),
         ("[http]\nconnections_max = 4611686018427387904", "http.connections_max"),
     ];
     for (text, key) in cases {

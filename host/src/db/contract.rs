@@ -1,34 +1,56 @@
 //! What every control plane must do, whichever database is behind it. Each implementation runs
 //! [`contract`] against a database that is empty.
 
+mod audit;
+mod choices;
+mod configuration;
+mod events;
+mod grants;
+mod keys;
+mod lifecycle;
+mod tenants;
+mod trust;
+mod usage;
+
 use jiff::Timestamp;
 
 use super::{
-    Consumer, ControlPlane, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot,
-    RejectedFile, ServiceRecord, TenantOrigin,
+    AuditEntry, AuditFilter, Claim, ClaimKind, Consumer, ControlPlane, Endpoint, Import, Plugin, PluginRecord,
+    PluginStatus, Provider, RegistrySnapshot, RejectedFile, ServiceRecord,
 };
 
 /// Runs every check in turn on an empty database.
 pub(super) async fn contract(db: &dyn ControlPlane) {
     db.ping().await.unwrap();
-    tenants_are_made_once(db).await;
+    tenants::tenants_are_made_once(db).await;
+    tenants::a_tenant_is_created_by_one(db).await;
+    tenants::tenants_are_listed_page_by_page(db).await;
     a_snapshot_is_read_back_as_written(db).await;
     services_know_their_provider_and_consumers(db).await;
     the_next_snapshot_replaces_and_remembers(db).await;
     a_snapshot_that_breaks_a_rule_changes_nothing(db).await;
     a_status_can_be_set_and_unset(db).await;
-}
-
-async fn tenants_are_made_once(db: &dyn ControlPlane) {
-    assert_eq!(db.tenant_list().await.unwrap(), []);
-    assert_eq!(db.tenant_fetch("demo").await.unwrap(), None);
-    let demo = db.tenant_ensure("demo", TenantOrigin::Demo).await.unwrap();
-    assert_eq!((demo.id.as_str(), demo.origin), ("demo", TenantOrigin::Demo));
-    assert_eq!(db.tenant_ensure("demo", TenantOrigin::Dev).await.unwrap(), demo, "a known tenant stays as it is");
-    let acme = db.tenant_ensure("acme", TenantOrigin::Operator).await.unwrap();
-    assert_eq!(db.tenant_list().await.unwrap(), [acme, demo.clone()]);
-    assert_eq!(db.tenant_fetch("demo").await.unwrap(), Some(demo));
-    assert!(db.tenant_ensure("", TenantOrigin::Dev).await.is_err(), "a tenant has a name");
+    claims_stay_until_another_takes_their_place(db).await;
+    audit::entries_are_found_again_and_stay(db).await;
+    choices::nobody_overwrites_what_they_have_not_seen(db).await;
+    choices::every_decision_is_seen_by_its_revision(db).await;
+    configuration::what_a_tenant_sets_stays_until_it_is_forgotten(db).await;
+    grants::grants_are_given_once_and_taken_back(db).await;
+    lifecycle::a_tenant_runs_what_it_was_moved_to(db).await;
+    lifecycle::the_last_failures_of_each_plugin_and_tenant_are_kept(db).await;
+    lifecycle::numbers_are_added_up(db).await;
+    events::an_event_is_taken_in_once_with_its_deliveries(db).await;
+    events::deliveries_of_a_key_come_one_after_the_other(db).await;
+    events::who_is_not_there_is_waited_for_without_an_attempt(db).await;
+    events::marks_of_outboxes_stay_until_they_are_removed(db).await;
+    events::what_is_old_goes_and_what_is_not_delivered_stays(db).await;
+    trust::a_key_is_trusted_under_one_name_until_it_is_removed(db).await;
+    trust::highest_versions_stay_and_kept_ones_are_replaced(db).await;
+    keys::keys_are_made_and_end(db).await;
+    keys::keys_are_listed_and_counted(db).await;
+    usage::what_several_hosts_count_is_added_up(db).await;
+    usage::a_quota_is_set_once_for_each_plugin_and_for_all(db).await;
+    what_a_snapshot_changes_is_told_with_it(db).await;
 }
 
 async fn a_snapshot_is_read_back_as_written(db: &dyn ControlPlane) {
@@ -89,9 +111,34 @@ async fn a_snapshot_that_breaks_a_rule_changes_nothing(db: &dyn ControlPlane) {
     let mut twice = snapshot(&[("crm", "3.0.0")]);
     let service = ServiceRecord { name: "crm:deals".into(), version: "1.0.0".into(), endpoints: vec![] };
     twice.plugins[0].services = vec![service.clone(), service];
-    for broken in [nobody_provides, twice] {
+    for mut broken in [nobody_provides, twice] {
+        broken.audit = vec![added("analytics 2.0.0")];
         assert!(db.registry_replace(broken).await.is_err());
         assert_eq!(db.plugin_list().await.unwrap(), before);
+        assert_eq!(db.audit_list(AuditFilter::default(), 1).await.unwrap(), [], "what was not done is not told");
+    }
+}
+
+async fn what_a_snapshot_changes_is_told_with_it(db: &dyn ControlPlane) {
+    let mut next = snapshot(&[("crm", "5.0.0")]);
+    next.audit = vec![added("crm 5.0.0"), added("crm 5.0.1")];
+    db.registry_replace(next).await.unwrap();
+    let told = db.audit_list(AuditFilter::default(), 2).await.unwrap();
+    let targets: Vec<_> = told.iter().map(|entry| entry.target.as_str()).collect();
+    assert_eq!(targets, ["crm 5.0.1", "crm 5.0.0"]);
+}
+
+fn added(target: &str) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp::UNIX_EPOCH,
+        actor: "directory".into(),
+        tenant: None,
+        operation: "directory.added".into(),
+        target: target.into(),
+        before: None,
+        after: Some("{}".into()),
+        outcome: "done".into(),
+        correlation_id: "c".into(),
     }
 }
 
@@ -108,6 +155,39 @@ async fn a_status_can_be_set_and_unset(db: &dyn ControlPlane) {
     let other = db.plugin_fetch("crm", "1.2.0").await.unwrap().unwrap();
     assert_eq!(other.status, PluginStatus::Active, "another version is not concerned");
     assert!(!db.plugin_status_set("crm", "9.9.9", PluginStatus::Active, None).await.unwrap());
+}
+
+async fn claims_stay_until_another_takes_their_place(db: &dyn ControlPlane) {
+    assert_eq!(db.claim_list().await.unwrap(), []);
+    let mut next = snapshot(&[("crm", "1.2.0")]);
+    let claimed_at = next.plugins[0].plugin.loaded_at;
+    let claim = |kind, name: &str, holder: &str| Claim {
+        kind,
+        name: name.into(),
+        holder: holder.into(),
+        plugin: "crm 1.2.0".into(),
+        file_name: "crm-1.2.0.wasm".into(),
+        claimed_at,
+        types: (kind == ClaimKind::Types).then(|| format!("1\n{holder}()")),
+    };
+    let release = claim(ClaimKind::Release, "crm 1.2.0", "aa");
+    let service = claim(ClaimKind::Service, "crm:deals", "crm");
+    let types = claim(ClaimKind::Types, "crm:deals/deals@1.0.0", "cc");
+    next.claims = vec![service.clone(), types, release.clone()];
+    db.registry_replace(next.clone()).await.unwrap();
+    assert_eq!(db.claim_list().await.unwrap(), [release, service.clone(), next.claims[1].clone()]);
+
+    let altered = claim(ClaimKind::Release, "crm 1.2.0", "bb");
+    let retyped = claim(ClaimKind::Types, "crm:deals/deals@1.0.0", "dd");
+    next.plugins.clear();
+    next.claims = vec![altered.clone(), retyped.clone()];
+    db.registry_replace(next).await.unwrap();
+    let kept = [altered, service.clone(), retyped.clone()];
+    assert_eq!(db.claim_list().await.unwrap(), kept, "they outlive their plugin");
+
+    db.claims_forget(vec![service.clone(), retyped]).await.unwrap();
+    db.claims_forget(vec![service]).await.unwrap();
+    assert_eq!(db.claim_list().await.unwrap(), kept[..1], "those that were named are forgotten");
 }
 
 /// Plugins that neither offer nor need anything, loaded now.
@@ -128,7 +208,7 @@ pub(super) fn snapshot(plugins: &[(&str, &str)]) -> RegistrySnapshot {
         services: Vec::new(),
         imports: Vec::new(),
     };
-    RegistrySnapshot { plugins: plugins.iter().map(record).collect(), rejected: Vec::new() }
+    RegistrySnapshot { plugins: plugins.iter().map(record).collect(), ..RegistrySnapshot::default() }
 }
 
 /// Analytics comes first, so that its provider is not yet written when it is.

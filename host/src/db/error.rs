@@ -41,6 +41,15 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// The disk has no room for what had to be written.
+    #[error(
+        "the control plane could not do {operation}: its disk is full; free space on the disk of the data directory"
+    )]
+    DiskFull {
+        operation: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
     /// The task that ran the operation ended early. Whether the change was made is not known.
     #[error("{operation} was broken off before the control plane had answered")]
     BrokenOff {
@@ -53,7 +62,10 @@ pub enum DbError {
 impl DbError {
     /// Makes a closure for `map_err` that names the operation.
     pub(super) fn during(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Query { operation, source }
+        move |source| match is_disk_full(&source) {
+            true => Self::DiskFull { operation, source },
+            false => Self::Query { operation, source },
+        }
     }
 
     /// Says what an operator can do about a SQLite file that does not open.
@@ -90,8 +102,16 @@ impl DbError {
     }
 }
 
+/// SQLITE_FULL, or SQLITE_IOERR_SHMSIZE, which is the same for the index of the write-ahead log.
+fn is_disk_full(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(13) || extended_code(error) == Some(4874)
+}
+
 /// SQLite's primary result code, the low byte of the extended one.
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+    extended_code(error).map(|code| code & 0xff)
+}
+
+fn extended_code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
 }

@@ -4,68 +4,70 @@
 //! as a whole even when the caller stops waiting for it. Plugins' own data is not here: it lies behind
 //! `capability::sql`, in databases no statement of this module can reach.
 
+mod audit;
+mod choices;
+mod configuration;
 mod error;
+mod events;
+mod grants;
+pub mod inspect;
+mod keys;
+mod lifecycle;
+mod plugins;
 mod rows;
 mod services;
 mod snapshot;
 mod sqlite;
 mod statements;
+mod tenants;
+mod trust;
+mod usage;
 
 #[cfg(test)]
 mod contract;
 
 use async_trait::async_trait;
 
+pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditRecord};
+pub use self::choices::{Choices, Rollout, Stale, TenantPlugin};
+pub use self::configuration::{ConfigRow, Configuration};
 pub use self::error::DbError;
+pub use self::events::{
+    DeadFilter, DeadLetter, Delivery, DeliveryClaim, EventFilter, EventPrune, EventRequest, Events, NewEvent, Outcome,
+    Requested, Settled, StoredEvent,
+};
+pub use self::grants::{Grant, GrantKind, Grants};
+pub use self::keys::{ApiKey, ApiKeyFilter, ApiKeys, NewApiKey};
+pub use self::lifecycle::{Activation, InstallationFailure, Lifecycle, PLUGIN_ERRORS, PluginError, PluginStat};
+pub use self::plugins::Plugins;
 pub use self::rows::{
-    Consumer, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot, RejectedFile, Service,
-    ServiceRecord, Tenant, TenantOrigin,
+    Claim, ClaimKind, Consumer, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot,
+    RejectedFile, Service, ServiceRecord, Tenant, TenantOrigin,
 };
 pub use self::sqlite::{CONTROL_PLANE_FILE, SqliteControlPlane};
+pub use self::tenants::Tenants;
+pub use self::trust::{HighestVersion, KeptVersion, Trust, TrustedKey};
+pub use self::usage::{TenantQuota, Usages, Used};
 
-/// Everything the host asks of its control plane, whichever database holds it.
+/// Everything the host asks of its control plane, whichever database holds it: one trait for each area.
 ///
 /// Every operation fails only with [`DbError`]; what may be absent is an `Option` or a `bool`.
 #[async_trait]
-pub trait ControlPlane: Send + Sync {
-    /// The tenant of this id, made first where there is none. A known tenant keeps its origin.
-    async fn tenant_ensure(&self, tenant: &str, origin: TenantOrigin) -> Result<Tenant, DbError>;
-
-    /// The tenant of this id.
-    async fn tenant_fetch(&self, tenant: &str) -> Result<Option<Tenant>, DbError>;
-
-    /// All tenants by id.
-    async fn tenant_list(&self) -> Result<Vec<Tenant>, DbError>;
-
-    /// Makes the registry exactly this snapshot, in one transaction: what is not in it is forgotten, and a
-    /// plugin version that was known keeps the time it was first seen.
-    async fn registry_replace(&self, snapshot: RegistrySnapshot) -> Result<(), DbError>;
-
-    /// All plugin versions by id, then by the text of the version.
-    async fn plugin_list(&self) -> Result<Vec<Plugin>, DbError>;
-
-    /// One version of a plugin.
-    async fn plugin_fetch(&self, plugin: &str, version: &str) -> Result<Option<Plugin>, DbError>;
-
-    /// Changes the status of one version of a plugin and the reason that goes with it. False when the
-    /// registry does not hold that version.
-    async fn plugin_status_set(
-        &self,
-        plugin: &str,
-        version: &str,
-        status: PluginStatus,
-        reason: Option<&str>,
-    ) -> Result<bool, DbError>;
-
-    /// What one version of a plugin imports from services, by service and interface.
-    async fn import_list(&self, plugin: &str, version: &str) -> Result<Vec<Import>, DbError>;
-
-    /// Every service with its provider, its endpoints in the manifest's order, and who is linked to it.
-    async fn service_list(&self) -> Result<Vec<Service>, DbError>;
-
-    /// The files that were found and not loaded, by name.
-    async fn rejected_file_list(&self) -> Result<Vec<RejectedFile>, DbError>;
-
+pub trait ControlPlane:
+    Tenants
+    + Plugins
+    + Audit
+    + Choices
+    + Grants
+    + Trust
+    + ApiKeys
+    + Configuration
+    + Lifecycle
+    + Usages
+    + Events
+    + Send
+    + Sync
+{
     /// Answers when the database can be read.
     async fn ping(&self) -> Result<(), DbError>;
 

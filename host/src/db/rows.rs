@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 use thiserror::Error;
 
+use super::audit::AuditEntry;
+
 /// A customer of the installation.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Tenant {
@@ -110,11 +112,33 @@ pub struct PluginRecord {
     pub imports: Vec<Import>,
 }
 
+/// What belongs to whoever came first.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Claim {
+    #[sqlx(try_from = "String")]
+    pub kind: ClaimKind,
+    /// `crm 1.0.0`, `crm:contacts` or `crm:contacts/contacts@1.0.0`.
+    pub name: String,
+    /// The hash of the release, the id of the service's plugin, or the hash of the types.
+    pub holder: String,
+    /// Who made the claim, as `crm 1.0.0`.
+    pub plugin: String,
+    pub file_name: String,
+    #[sqlx(rename = "claimed_at_us", try_from = "Micros")]
+    pub claimed_at: Timestamp,
+    /// The text that the hash of types is of. Absent for the other kinds, and where it was not kept.
+    pub types: Option<String>,
+}
+
 /// All the registry holds at one moment. A provider must be among its plugins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistrySnapshot {
     pub plugins: Vec<PluginRecord>,
     pub rejected: Vec<RejectedFile>,
+    /// New claims, and those that take the place of others. Claims not named here stay.
+    pub claims: Vec<Claim>,
+    /// What the audit log has to say of it: written with it or not at all.
+    pub audit: Vec<AuditEntry>,
 }
 
 /// A service as it is read: with its provider's state and its consumers.
@@ -144,8 +168,8 @@ pub struct Consumer {
 #[derive(Debug, Error)]
 #[error("`{found}` is not a {what}")]
 pub struct UnknownWord {
-    what: &'static str,
-    found: String,
+    pub(super) what: &'static str,
+    pub(super) found: String,
 }
 
 /// Defines an enum that the database holds as a word.
@@ -163,17 +187,19 @@ macro_rules! words {
         }
 
         impl TryFrom<String> for $name {
-            type Error = UnknownWord;
+            type Error = $crate::db::rows::UnknownWord;
 
-            fn try_from(found: String) -> Result<Self, UnknownWord> {
+            fn try_from(found: String) -> Result<Self, $crate::db::rows::UnknownWord> {
                 match found.as_str() {
                     $($word => Ok(Self::$case),)+
-                    _ => Err(UnknownWord { what: $what, found }),
+                    _ => Err($crate::db::rows::UnknownWord { what: $what, found }),
                 }
             }
         }
     };
 }
+
+pub(super) use words;
 
 words! {
     /// Who brought a tenant in.
@@ -184,6 +210,18 @@ words! {
         Dev = "dev",
         /// Created by an operator.
         Operator = "operator",
+    }
+}
+
+words! {
+    /// What is claimed.
+    ClaimKind, "kind of claim" {
+        /// An id and version, for the bytes of one file.
+        Release = "release",
+        /// A WIT package, for one plugin id.
+        Service = "service",
+        /// The version of an interface, for one set of types.
+        Types = "types",
     }
 }
 
@@ -211,6 +249,19 @@ impl TryFrom<Micros> for Timestamp {
 
     fn try_from(micros: Micros) -> Result<Self, jiff::Error> {
         Self::from_microsecond(micros.0)
+    }
+}
+
+/// The same where there may be none.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub(super) struct MaybeMicros(Option<i64>);
+
+impl TryFrom<MaybeMicros> for Option<Timestamp> {
+    type Error = jiff::Error;
+
+    fn try_from(micros: MaybeMicros) -> Result<Self, jiff::Error> {
+        micros.0.map(Timestamp::from_microsecond).transpose()
     }
 }
 

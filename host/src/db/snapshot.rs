@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use sqlx::{Error, SqliteConnection};
 
-use super::rows::{Endpoint, Import, Plugin, PluginRecord, RegistrySnapshot, RejectedFile, ServiceRecord};
+use super::audit;
+use super::rows::{Claim, Endpoint, Import, Plugin, PluginRecord, RegistrySnapshot, RejectedFile, ServiceRecord};
 use super::statements as sql;
 
 /// Makes the registry's tables equal to the snapshot.
@@ -30,6 +31,12 @@ pub(super) async fn replace(db: &mut SqliteConnection, snapshot: &RegistrySnapsh
     }
     for file in &snapshot.rejected {
         rejected_file_write(db, file).await?;
+    }
+    for claim in &snapshot.claims {
+        claim_write(db, claim).await?;
+    }
+    for entry in &snapshot.audit {
+        audit::append(&mut *db, entry).await?;
     }
     Ok(())
 }
@@ -127,6 +134,20 @@ async fn rejected_file_write(db: &mut SqliteConnection, file: &RejectedFile) -> 
         .bind(&file.sha256)
         .bind(&file.reason)
         .bind(file.seen_at.as_microsecond())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn claim_write(db: &mut SqliteConnection, claim: &Claim) -> Result<(), Error> {
+    sqlx::query(sql::CLAIM_UPSERT)
+        .bind(claim.kind.as_str())
+        .bind(&claim.name)
+        .bind(&claim.holder)
+        .bind(&claim.plugin)
+        .bind(&claim.file_name)
+        .bind(claim.claimed_at.as_microsecond())
+        .bind(&claim.types)
         .execute(db)
         .await?;
     Ok(())

@@ -5,16 +5,28 @@
 //! Whatever begins a transaction runs in a task of its own, because a `begin` that is cancelled half-way
 //! can leave its connection inside the transaction.
 
+mod audit;
+mod choices;
+mod configuration;
+mod events;
+mod grants;
+mod keys;
+mod lifecycle;
+mod plugins;
+mod tenants;
+mod trust;
+mod usage;
+
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqliteConnection};
 
-use super::rows::{Import, Plugin, PluginStatus, RegistrySnapshot, RejectedFile, Service, Tenant, TenantOrigin};
-use super::{ControlPlane, DbError, services, snapshot, statements as sql};
+use super::{ControlPlane, DbError, statements as sql};
 use crate::config::DbConfig;
 
 /// The name of the database file in the data directory.
@@ -67,106 +79,6 @@ impl SqliteControlPlane {
 
 #[async_trait]
 impl ControlPlane for SqliteControlPlane {
-    async fn tenant_ensure(&self, tenant: &str, origin: TenantOrigin) -> Result<Tenant, DbError> {
-        if let Some(known) = self.tenant_fetch(tenant).await? {
-            return Ok(known);
-        }
-        sqlx::query(sql::TENANT_INSERT)
-            .bind(tenant)
-            .bind(origin.as_str())
-            .bind(Timestamp::now().as_microsecond())
-            .execute(&self.writer)
-            .await
-            .map_err(DbError::during("tenant_ensure"))?;
-        sqlx::query_as(sql::TENANT_FETCH)
-            .bind(tenant)
-            .fetch_one(&self.writer)
-            .await
-            .map_err(DbError::during("tenant_ensure"))
-    }
-
-    async fn tenant_fetch(&self, tenant: &str) -> Result<Option<Tenant>, DbError> {
-        sqlx::query_as(sql::TENANT_FETCH)
-            .bind(tenant)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(DbError::during("tenant_fetch"))
-    }
-
-    async fn tenant_list(&self) -> Result<Vec<Tenant>, DbError> {
-        sqlx::query_as(sql::TENANT_LIST).fetch_all(&self.readers).await.map_err(DbError::during("tenant_list"))
-    }
-
-    async fn registry_replace(&self, snapshot: RegistrySnapshot) -> Result<(), DbError> {
-        let writer = self.writer.clone();
-        uncancelled("registry_replace", async move {
-            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-            snapshot::replace(&mut transaction, &snapshot).await?;
-            transaction.commit().await
-        })
-        .await
-    }
-
-    async fn plugin_list(&self) -> Result<Vec<Plugin>, DbError> {
-        sqlx::query_as(sql::PLUGIN_LIST).fetch_all(&self.readers).await.map_err(DbError::during("plugin_list"))
-    }
-
-    async fn plugin_fetch(&self, plugin: &str, version: &str) -> Result<Option<Plugin>, DbError> {
-        sqlx::query_as(sql::PLUGIN_FETCH)
-            .bind(plugin)
-            .bind(version)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(DbError::during("plugin_fetch"))
-    }
-
-    async fn plugin_status_set(
-        &self,
-        plugin: &str,
-        version: &str,
-        status: PluginStatus,
-        reason: Option<&str>,
-    ) -> Result<bool, DbError> {
-        let done = sqlx::query(sql::PLUGIN_STATUS_SET)
-            .bind(plugin)
-            .bind(version)
-            .bind(status.as_str())
-            .bind(reason)
-            .execute(&self.writer)
-            .await
-            .map_err(DbError::during("plugin_status_set"))?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    async fn import_list(&self, plugin: &str, version: &str) -> Result<Vec<Import>, DbError> {
-        sqlx::query_as(sql::IMPORT_LIST)
-            .bind(plugin)
-            .bind(version)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(DbError::during("import_list"))
-    }
-
-    async fn service_list(&self) -> Result<Vec<Service>, DbError> {
-        let readers = self.readers.clone();
-        uncancelled("service_list", async move {
-            let mut moment = readers.begin().await?;
-            let heads = sqlx::query_as(sql::SERVICE_LIST).fetch_all(&mut *moment).await?;
-            let endpoints = sqlx::query_as(sql::ENDPOINT_LIST).fetch_all(&mut *moment).await?;
-            let consumers = sqlx::query_as(sql::CONSUMER_LIST).fetch_all(&mut *moment).await?;
-            moment.commit().await?;
-            Ok(services::assemble(heads, endpoints, consumers))
-        })
-        .await
-    }
-
-    async fn rejected_file_list(&self) -> Result<Vec<RejectedFile>, DbError> {
-        sqlx::query_as(sql::REJECTED_FILE_LIST)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(DbError::during("rejected_file_list"))
-    }
-
     async fn ping(&self) -> Result<(), DbError> {
         sqlx::query_scalar::<_, i64>(sql::PING)
             .fetch_one(&self.readers)
@@ -190,6 +102,26 @@ async fn uncancelled<T: Send + 'static>(
         .await
         .map_err(|source| DbError::BrokenOff { operation, source })?
         .map_err(DbError::during(operation))
+}
+
+/// Writes all of it or nothing, and runs to its end. A connection on which that failed is closed: after a full disk it
+/// may believe that it is still within the transaction.
+async fn transaction(
+    writer: &SqlitePool,
+    operation: &'static str,
+    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + 'static,
+) -> Result<(), DbError> {
+    let writer = writer.clone();
+    uncancelled(operation, async move {
+        let mut connection = writer.acquire().await?;
+        let written = async {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            work(&mut transaction).await?;
+            transaction.commit().await
+        };
+        written.await.inspect_err(|_| connection.close_on_drop())
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ pub(super) const TENANT_FETCH: &str = "SELECT id, origin, created_at_us FROM ten
 
 pub(super) const TENANT_LIST: &str = "SELECT id, origin, created_at_us FROM tenant ORDER BY id";
 
+pub(super) const TENANT_PAGE: &str =
+    "SELECT id, origin, created_at_us FROM tenant WHERE ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2";
+
 pub(super) const PLUGIN_KEYS: &str = "SELECT id, version FROM plugin";
 
 /// Everything but `first_seen_at_us` follows the file.
@@ -78,5 +81,17 @@ pub(super) const REJECTED_FILE_INSERT: &str =
 
 pub(super) const REJECTED_FILE_LIST: &str =
     "SELECT file_name, sha256, reason, seen_at_us FROM rejected_file ORDER BY file_name";
+
+pub(super) const CLAIM_UPSERT: &str = "\
+    INSERT INTO claim (kind, name, holder, plugin, file_name, claimed_at_us, types) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    ON CONFLICT (kind, name) DO UPDATE SET \
+        holder = excluded.holder, plugin = excluded.plugin, file_name = excluded.file_name, \
+        claimed_at_us = excluded.claimed_at_us, types = excluded.types";
+
+pub(super) const CLAIM_DELETE: &str = "DELETE FROM claim WHERE kind = $1 AND name = $2";
+
+pub(super) const CLAIM_LIST: &str =
+    "SELECT kind, name, holder, plugin, file_name, claimed_at_us, types FROM claim ORDER BY kind, name";
 
 pub(super) const PING: &str = "SELECT count(*) FROM tenant";

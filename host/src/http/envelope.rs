@@ -6,6 +6,10 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
+use super::plugins;
+use super::server::Full;
+use crate::db::DbError;
+use crate::registry::NotReady;
 use crate::runtime::CallFailure;
 
 /// A field of a request that cannot be accepted, and why.
@@ -32,6 +36,10 @@ pub struct ApiError {
 /// further.
 #[derive(Debug, Clone)]
 pub struct HiddenCause(pub Box<str>);
+
+/// The code of a failure. It travels in the answer's extensions to whoever writes down how a request ended.
+#[derive(Debug, Clone)]
+pub struct ErrorCode(pub String);
 
 impl ApiError {
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -74,24 +82,78 @@ impl ApiError {
     }
 }
 
+/// What the control plane could not do. A full disk is told as what it is, because it passes.
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        let internal = Self::internal(&error);
+        match error {
+            DbError::DiskFull { .. } => Self {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "storage_full".to_owned(),
+                message: "the disk of the host is full; the operator must free space, then it works again".to_owned(),
+                ..internal
+            },
+            _ => internal,
+        }
+    }
+}
+
+/// A plugin that does not answer yet.
+impl From<NotReady> for ApiError {
+    fn from(error: NotReady) -> Self {
+        let code = match error {
+            NotReady::Moving { .. } => "activating",
+            NotReady::Hindered { .. } => "unavailable",
+            NotReady::Uninstalling { .. } => "uninstalling",
+        };
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string());
+        error.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+}
+
+/// An answer that was made and found no room.
+impl From<Full> for ApiError {
+    fn from(full: Full) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", full.to_string());
+        error.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+}
+
 /// The status and code under which a client sees a failed call.
 impl From<CallFailure> for ApiError {
     fn from(failure: CallFailure) -> Self {
         let message = failure.to_string();
-        let (status, code) = match failure {
+        let (status, code) = match &failure {
             CallFailure::Trap { .. } => (StatusCode::BAD_GATEWAY, "plugin_trapped"),
             CallFailure::CpuBudget { .. } => (StatusCode::SERVICE_UNAVAILABLE, "cpu_budget"),
             CallFailure::Memory { .. } => (StatusCode::SERVICE_UNAVAILABLE, "memory"),
             CallFailure::Deadline { .. } => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
             CallFailure::Depth { .. } => (StatusCode::LOOP_DETECTED, "depth"),
             CallFailure::TooLarge { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too_large"),
+            CallFailure::HostCalls { .. } => (StatusCode::SERVICE_UNAVAILABLE, "host_calls"),
+            CallFailure::Handles { .. } => (StatusCode::SERVICE_UNAVAILABLE, "handles"),
             CallFailure::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            CallFailure::TenantBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, "tenant_busy"),
+            CallFailure::Quota { .. } => (StatusCode::TOO_MANY_REQUESTS, "quota"),
+            CallFailure::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             CallFailure::Denied { .. } => (StatusCode::FORBIDDEN, "denied"),
             CallFailure::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             CallFailure::Host { .. } => (StatusCode::SERVICE_UNAVAILABLE, "host_fault"),
         };
         let error = Self::new(status, code, message);
-        if code == "busy" { error.with_header(RETRY_AFTER, HeaderValue::from_static("1")) } else { error }
+        match failure {
+            CallFailure::Busy { .. } | CallFailure::TenantBusy { .. } => {
+                error.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            CallFailure::Quota { exceeded, .. } => error.with_header(RETRY_AFTER, exceeded.resets_in_s().into()),
+            CallFailure::RateLimited { per_minute, retry_after_s, .. } => {
+                let mut error = error.with_header(RETRY_AFTER, retry_after_s.into());
+                let headers = error.headers.get_or_insert_default();
+                plugins::rate(headers, per_minute, 0, retry_after_s);
+                error
+            }
+            _ => error,
+        }
     }
 }
 
@@ -122,6 +184,7 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default());
+        response.extensions_mut().insert(ErrorCode(self.code));
         if let Some(headers) = self.headers {
             response.headers_mut().extend(*headers);
         }

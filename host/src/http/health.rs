@@ -1,19 +1,25 @@
 //! Is the host alive, is it ready, and how is a plugin?
+//!
+//! A plugin is as ill as the worse of what it says of itself and what its calls for this tenant have shown. What one
+//! tenant's calls have shown is told to no other; `/health`, which anybody may ask, counts and names nobody.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use jiff::Timestamp;
 use serde::Serialize;
 use wasmtime::component::Val;
 
 use super::envelope::{ApiError, Success};
-use super::identity::identify;
+use super::identity::Caller;
+use super::server::Draining;
 use crate::app::App;
+use crate::id::TenantId;
 use crate::registry::{Plugin, Served, TenantView};
-use crate::runtime::{Identity, VersionedInterface};
+use crate::runtime::{BreakerState, CallContext, HEALTH, Identity, VersionedInterface};
 
 /// How long a plugin may take to say how it is.
 const CHECK_DEADLINE: Duration = Duration::from_secs(1);
@@ -27,7 +33,8 @@ pub struct Health {
     pub reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// From well to ill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HealthStatus {
     Healthy,
@@ -36,19 +43,28 @@ pub enum HealthStatus {
 }
 
 impl Health {
+    /// The worse of the two, with the reasons of both.
+    fn and(self, other: Self) -> Self {
+        let reasons: Vec<String> = [self.reason, other.reason].into_iter().flatten().collect();
+        let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+        Self { status: self.status.max(other.status), reason }
+    }
+
     fn unavailable(reason: impl Into<String>) -> Self {
         Self { status: HealthStatus::Unavailable, reason: Some(reason.into()) }
     }
 }
 
-/// `GET /health`: the host and how many of its plugins are active.
-pub async fn health(State(app): State<Arc<App>>) -> Response {
+/// `GET /health`: the host, since when it is up, and how many of its plugins are active.
+pub async fn health(State(app): State<Arc<App>>, started_at: Timestamp) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report {
         status: &'static str,
         version: &'static str,
+        started_at: String,
         plugins: Plugins,
+        failing: Failing,
     }
     #[derive(Serialize)]
     struct Plugins {
@@ -56,16 +72,27 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
         active: usize,
         rejected: usize,
     }
+    /// Plugins by how ill their calls have shown them for some tenant.
+    #[derive(Serialize)]
+    struct Failing {
+        /// Whose last call failed.
+        degraded: usize,
+        /// Whose last calls failed, so many that others may not call them for a while.
+        unavailable: usize,
+    }
     if let Err(error) = app.control().ping().await {
         return not_ready(&error).into_response();
     }
-    let snapshot = app.registry().snapshot();
+    let (snapshot, failing) = (app.registry().snapshot(), app.runtime().failing_plugins());
+    let unavailable = failing.values().filter(|failures| **failures >= app.runtime().breaker().failures).count();
     let plugins = Plugins {
         loaded: snapshot.plugins().len(),
         active: snapshot.active_count(),
         rejected: snapshot.rejected().len(),
     };
-    Success(Report { status: "ok", version: env!("CARGO_PKG_VERSION"), plugins }).into_response()
+    let failing = Failing { degraded: failing.len() - unavailable, unavailable };
+    let (version, started_at) = (env!("CARGO_PKG_VERSION"), started_at.to_string());
+    Success(Report { status: "ok", version, started_at, plugins, failing }).into_response()
 }
 
 /// `GET /health/live`: the process answers.
@@ -73,8 +100,12 @@ pub async fn live() -> impl IntoResponse {
     Success(serde_json::json!({ "status": "ok" }))
 }
 
-/// `GET /health/ready`: requests will be served.
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
+/// `GET /health/ready`: requests will be served. No longer, as soon as the host is told to stop.
+pub async fn ready(State(app): State<Arc<App>>, draining: Draining) -> Response {
+    if draining.begun() {
+        let message = "the host is stopping: requests under way are finished, send others elsewhere";
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message).into_response();
+    }
     match app.control().ping().await {
         Ok(()) => Success(serde_json::json!({ "status": "ok" })).into_response(),
         Err(error) => not_ready(&error).into_response(),
@@ -88,18 +119,13 @@ fn not_ready(error: &dyn std::error::Error) -> ApiError {
 }
 
 /// `GET /plugins/{id}/health`: 503 when it is unavailable.
-pub async fn plugin(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let identity = Arc::new(identify(&app, &headers).await?);
-    let snapshot = app.registry().snapshot();
-    let view = snapshot.view(&identity.tenant);
+pub async fn plugin(State(app): State<Arc<App>>, Path(id): Path<String>, caller: Caller) -> Result<Response, ApiError> {
+    let identity = caller.identity()?.clone();
+    let view = app.ready(&identity.tenant, &id).await?;
     let served = view
         .served(&id)
         .ok_or_else(|| ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")))?;
-    let health = of_served(&app, view, &identity, served).await;
+    let health = of_served(&app, &view, &identity, served).await;
     let status = match health.status {
         HealthStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
@@ -111,7 +137,34 @@ pub async fn plugin(
 pub async fn of_served(app: &Arc<App>, view: &TenantView, identity: &Arc<Identity>, served: &Served) -> Health {
     match served {
         Served::Inactive { reason, .. } => Health::unavailable(reason),
-        Served::Active(plugin) => check(app, view, identity, plugin).await,
+        Served::Active(plugin) => {
+            let own = check(app, view, identity, plugin).await;
+            own.and(known(app, &identity.tenant, plugin))
+        }
+    }
+}
+
+/// What the host knows of a plugin from its calls for this tenant.
+fn known(app: &App, tenant: &TenantId, plugin: &Plugin) -> Health {
+    let (runtime, id) = (app.runtime(), &plugin.key().id);
+    if let Some(ills) = runtime.ills(tenant, id) {
+        let (failures, ago) = (ills.failures, ills.ago.as_secs());
+        let status = match failures >= runtime.breaker().failures {
+            true => HealthStatus::Unavailable,
+            false => HealthStatus::Degraded,
+        };
+        let calls = if failures == 1 { "call".to_owned() } else { format!("{failures} calls") };
+        let reason = format!("its last {calls} failed, {ago} s ago: {}", ills.reason);
+        return Health { status, reason: Some(reason) };
+    }
+    let links = runtime.failing_links(tenant);
+    let resting = links.iter().find(|link| link.provider == id.as_str() && link.state != BreakerState::Closed);
+    match resting {
+        Some(link) => {
+            let reason = format!("{} does not call it for {}: {}", link.caller, link.interface, link.reason);
+            Health { status: HealthStatus::Degraded, reason: Some(reason) }
+        }
+        None => Health { status: HealthStatus::Healthy, reason: None },
     }
 }
 
@@ -124,7 +177,7 @@ async fn check(app: &Arc<App>, view: &TenantView, identity: &Arc<Identity>, plug
         .and_then(|export| export.function("check"));
     // A plugin without the export is well as long as it is active.
     let Some(check) = check else { return Health { status: HealthStatus::Healthy, reason: None } };
-    let context = app.context_within(identity.clone(), view, CHECK_DEADLINE);
+    let context = CallContext { hook: Some(HEALTH), ..app.context_within(identity.clone(), view, CHECK_DEADLINE) };
     let clock = context.cpu.clock().clone();
     match clock.run(app.runtime().call(&plugin.prepared, check, context, &[])).await {
         Ok(report) => read(report).unwrap_or_else(|| Health::unavailable("its health report cannot be read")),

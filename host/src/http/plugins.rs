@@ -1,56 +1,82 @@
 //! Requests to plugins: `/plugins/{id}/…`.
 
 mod answer;
-mod arguments;
+pub(super) mod arguments;
+pub(super) mod body;
+mod door;
+pub(super) mod headers;
+mod rules;
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
+use wasmtime::component::Val;
 
+use self::body::Body;
+use self::rules::Told;
+pub(super) use self::rules::rate;
 use super::envelope::ApiError;
-use super::identity::{self, identify};
-use super::server::BodyTimeout;
+use super::identity::{Origin, identify};
+use super::server::Owner;
 use crate::app::App;
 use crate::registry::endpoint::{Call, Endpoint, Target};
 use crate::registry::{Plugin, Served, TenantView};
-use crate::runtime::Identity;
+use crate::runtime::{CallContext, Identity, Origin as AnswerOrigin, Want};
 
 /// Finds the plugin and the endpoint of a request, and lets it answer.
 pub async fn dispatch(State(app): State<Arc<App>>, request: Request) -> Response {
-    match answer(&app, request).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
+    let identity = match identify(&app, request.headers(), Origin::of(&request)).await {
+        Ok(identity) => Arc::new(identity),
+        Err(error) => return error.into_response(),
+    };
+    let owner = Owner(identity.tenant.clone());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let mut told = Told::default();
+    let answered = answer(&app, identity, request, &mut told).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    told.write(response.headers_mut());
+    app.events().requested(&owner.0, split(uri.path()).0, method.as_str(), response.status().as_u16());
+    response.extensions_mut().insert(owner);
+    response
 }
 
-async fn answer(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let identity = Arc::new(identify(app, request.headers()).await?);
+async fn answer(
+    app: &Arc<App>,
+    identity: Arc<Identity>,
+    request: Request,
+    told: &mut Told,
+) -> Result<Response, ApiError> {
     let uri = request.uri().clone();
     let (id, path) = split(uri.path());
-    let snapshot = app.registry().snapshot();
-    let view = snapshot.view(&identity.tenant);
-    let plugin = active(view, id)?;
-    match find(plugin, request.method(), path)? {
+    let view = app.ready(&identity.tenant, id).await?;
+    let plugin = active(&view, id)?;
+    let endpoint = find(plugin, request.method(), path)?;
+    door::check(plugin, endpoint, request.method(), path, &identity.permissions)?;
+    told.allowance = rules::admit(app.runtime(), &identity.tenant, plugin, endpoint, (request.method(), path))?;
+    match endpoint {
         Some(Endpoint { target: Target::Function(call), status, path: template, .. }) => {
+            let want = rules::want(&call.function.rules, request.headers());
             let body = read_body(app, request).await?;
             let parameters = template.matches(path).unwrap_or_default();
-            let args = arguments::from_request(call, &parameters, uri.query(), body)?;
-            let value = run(app, view, identity, plugin, call, args).await?;
-            answer::from_value(&call.function.shape, value, *status)
+            let args = || arguments::from_request(app.config(), call, &parameters, uri.query(), &body.bytes);
+            let (response, origin) =
+                run(app, app.context(identity, &view), plugin, call, args, (*status, want)).await?;
+            told.origin = Some(origin);
+            Ok(response)
         }
         // A handler of the plugin's own.
-        _ => proxy(app, view, identity, plugin, path, request).await,
+        _ => proxy(app, &view, identity, plugin, path, request).await,
     }
 }
 
 /// `/plugins/crm/contacts/1` is plugin `crm` and path `/contacts/1`.
-fn split(path: &str) -> (&str, &str) {
+pub(super) fn split(path: &str) -> (&str, &str) {
     let rest = path.strip_prefix("/plugins/").unwrap_or(path);
     match rest.find('/') {
         Some(slash) => rest.split_at(slash),
@@ -108,27 +134,37 @@ fn find<'a>(plugin: &'a Plugin, method: &Method, path: &str) -> Result<Option<&'
     })
 }
 
+/// Reads the arguments, calls the function, and writes its value as the answer, all on the clock of the request.
 async fn run(
     app: &Arc<App>,
-    view: &TenantView,
-    identity: Arc<Identity>,
+    context: CallContext,
     plugin: &Plugin,
     call: &Call,
-    args: Vec<wasmtime::component::Val>,
-) -> Result<Option<wasmtime::component::Val>, ApiError> {
-    let context = app.context(identity, view);
-    let clock = context.cpu.clock().clone();
-    Ok(clock.run(app.runtime().call(&plugin.prepared, &call.function, context, &args)).await?)
+    args: impl FnOnce() -> Result<Vec<Val>, ApiError>,
+    (success, want): (StatusCode, Want),
+) -> Result<(Response, AnswerOrigin), ApiError> {
+    let (runtime, clock) = (app.runtime(), context.cpu.clock().clone());
+    let answered = async {
+        let args = runtime.in_turn(&clock, async { args() }).await?;
+        let answered = runtime.answer(&plugin.prepared, &call.function, context, &args, want).await?;
+        let origin = answered.origin;
+        // A value of megabytes takes as long to write as it took to make.
+        let limit = app.config().limits.answer_bytes;
+        let write = async { answer::from_value(&call.function.shape, answered, success, limit) };
+        runtime.in_turn(&clock, write).await.map(|response| (response, origin))
+    };
+    clock.run(answered).await
 }
 
-async fn read_body(app: &App, request: Request) -> Result<Bytes, ApiError> {
+pub(super) async fn read_body(app: &App, mut request: Request) -> Result<Body, ApiError> {
     let limit = app.config().http.body_bytes;
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
-        return Ok(Bytes::new());
+        return Ok(Body::none(app.bodies()));
     }
     let is_json = is_json(request.headers());
-    let body = collect(request.into_body(), limit).await?;
-    if !is_json && !body.is_empty() {
+    let mut headers = std::mem::take(request.headers_mut());
+    let body = body::read(&mut headers, request.into_body(), limit, app.bodies()).await?;
+    if !is_json && !body.bytes.is_empty() {
         let message = "the body must be JSON: send the header Content-Type: application/json";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
@@ -142,20 +178,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    match http_body_util::Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let message = format!("the body is larger than the {limit} bytes allowed (http.body_bytes)");
-            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
-        }
-        Err(error) if BodyTimeout::caused(&*error) => {
-            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", error.to_string()))
-        }
-        Err(error) => Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string())),
-    }
-}
-
 /// Hands the request to the plugin's own handler, below its own root and with identity headers from the
 /// host alone.
 async fn proxy(
@@ -167,29 +189,40 @@ async fn proxy(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let body = collect(body, app.config().http.body_bytes).await?;
-    set_host(&mut parts.headers, &parts.uri)?;
+    let body = body::read(&mut parts.headers, body, app.config().http.body_bytes, app.bodies()).await?;
+    if !parts.headers.contains_key(HOST) {
+        let message = "the request names no host, which the plugin needs to know: send the header Host";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message));
+    }
     parts.uri = below(path, &parts.uri)?;
-    set_identity(&mut parts.headers, &identity);
-    let request = http::Request::from_parts(parts, body);
+    headers::to_plugin(&mut parts.headers, &identity);
+    let Body { bytes, held } = body;
+    let request = http::Request::from_parts(parts, bytes);
     // The time the client took for its body is not the plugin's.
     let context = app.context(identity, view);
-    Ok(app.runtime().proxy(&plugin.prepared, context, request).await?.map(Body::new))
-}
-
-/// HTTP/2 names the host in the target and not in a header; a handler looks for the header.
-fn set_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), ApiError> {
-    if headers.contains_key(HOST) {
-        return Ok(());
+    let mut response = app.runtime().proxy(&plugin.prepared, context, request).await?.map(axum::body::Body::new);
+    drop(held);
+    if response.status().is_informational() {
+        let message =
+            format!("plugin {} ended with the status {}, which ends nothing", plugin.key(), response.status());
+        return Err(ApiError::new(StatusCode::BAD_GATEWAY, "bad_answer", message));
     }
-    let authority = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    let missing =
-        || ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the request names no host: send the header Host");
-    headers.insert(HOST, authority.ok_or_else(missing)?);
-    Ok(())
+    headers::from_plugin(response.headers_mut());
+    Ok(response.map(|body| axum::body::Body::new(body.map_frame(own_trailers))))
 }
 
-fn below(path: &str, uri: &Uri) -> Result<Uri, ApiError> {
+/// Trailers say no more than headers may.
+fn own_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::from_plugin(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    }
+}
+
+pub(super) fn below(path: &str, uri: &Uri) -> Result<Uri, ApiError> {
     let target = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_string(),
@@ -199,24 +232,20 @@ fn below(path: &str, uri: &Uri) -> Result<Uri, ApiError> {
         .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the path is not a valid URI path"))
 }
 
-fn set_identity(headers: &mut HeaderMap, identity: &Identity) {
-    for name in identity::HOST_HEADERS {
-        headers.remove(name);
-    }
-    let mut set = |name, value: Option<&str>| {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-            headers.insert(name, value);
-        }
-    };
-    set(identity::TENANT, Some(identity.tenant.as_str()));
-    set(identity::USER, identity.user.as_ref().map(|user| user.as_str()));
-    set(identity::WORKSPACE, identity.workspace.as_ref().map(|workspace| workspace.as_str()));
-    set(identity::CORRELATION, Some(identity.correlation_id.as_str()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trailer_says_no_more_than_a_header_may() {
+        let map = HeaderMap::from_iter([
+            (http::HeaderName::from_static("x-tenant-id"), HeaderValue::from_static("acme")),
+            (http::HeaderName::from_static("x-checksum"), HeaderValue::from_static("1")),
+        ]);
+        let left = own_trailers(Frame::trailers(map)).into_trailers().unwrap();
+        assert_eq!(left.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-checksum"]);
+        assert_eq!(own_trailers(Frame::data(Bytes::from("data"))).into_data().unwrap(), "data");
+    }
 
     #[test]
     fn a_path_is_split_after_the_plugin() {

@@ -1,41 +1,44 @@
 //! Components to machine code, in a child process, kept in a cache.
 //!
 //! Compiling is the one thing a hostile file can make arbitrarily expensive, so it happens in a process of
-//! its own under limits on memory and CPU time. Loading compiled code is trusting it, so every cached file
-//! carries a keyed hash over its name and content; the key lies outside the cache directory.
+//! its own under limits on memory, processor time and output, in one thread, and in no more than
+//! `loader.compile_processes` of them at once. From the moment that the host serves, they yield to everything
+//! else. The host itself only looks for sections in a file before that, and loads what comes back.
+
+mod cache;
+mod child;
+mod process;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
-use hmac::digest::InvalidLength;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use self::cache::Cache;
 use crate::config::LoaderConfig;
 use crate::runtime::compatibility_hash;
 
-const TAG_BYTES: usize = 32;
+pub use self::child::{Task, compile_in_this_process};
+
+/// The subcommand of the compiling process: component on standard input, machine code on standard output.
+pub const SUBCOMMAND: &str = "compile-component";
 
 /// Compiles components and remembers the result.
 pub struct Compiler {
     engine: Engine,
-    compatibility: String,
     limits: LoaderConfig,
     /// The binary that has the subcommand [`SUBCOMMAND`].
     program: PathBuf,
-    cache: PathBuf,
-    /// Keyed, before anything was hashed.
-    mac: Hmac<Sha256>,
+    cache: Cache,
+    processes: Semaphore,
+    /// Whether there are requests that compiling could slow down.
+    serving: watch::Sender<bool>,
 }
 
-/// The subcommand of the compiling process: component on standard input, machine code on standard output.
-pub const SUBCOMMAND: &str = "compile-component";
+/// The right to run one compiling process.
+pub struct Turn<'a>(#[expect(dead_code, reason = "it is given back when dropped")] SemaphorePermit<'a>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -45,13 +48,24 @@ pub enum CompileError {
         "the component uses asynchronous types (WASI 0.3), which this host does not run yet: build it against WASI 0.2"
     )]
     Async,
-    #[error("compiling was stopped: it needed more than {0}")]
-    Limit(String),
+    #[error("compiling was stopped: it needed more than {0} s of processor time (loader.compile_cpu_s)")]
+    Cpu(u64),
+    #[error("compiling was stopped: it needed more than {0} bytes of memory (loader.compile_memory_bytes)")]
+    Memory(u64),
+    #[error("compiling was stopped: it needed more than {0} s (loader.compile_wall_s)")]
+    Wall(u64),
+    #[error("compiling was stopped: it needed more than {0} bytes of machine code (loader.compiled_bytes)")]
+    Output(u64),
+    #[error("the compiling process ended with {status}: {message}")]
+    Crashed { status: String, message: String },
     #[error("the compiling process could not be run: {0}")]
     Process(#[source] io::Error),
     #[error("the compiled code could not be loaded: {0}")]
     Load(String),
-    #[error("the directory of compiled code cannot be used: {0}")]
+    #[error(
+        "the directory of compiled code cannot be used: {0}; free space on the disk of the data directory, or give this \
+         user write permission to it"
+    )]
     Cache(#[source] io::Error),
 }
 
@@ -62,40 +76,56 @@ impl Compiler {
     ///
     /// [`CompileError::Cache`] when a directory or the key cannot be made or read.
     pub fn open(engine: &Engine, data: &Path, program: PathBuf, limits: &LoaderConfig) -> Result<Self, CompileError> {
-        let cache = data.join("compiled");
-        std::fs::create_dir_all(&cache).map_err(CompileError::Cache)?;
-        let key = cache_key(&data.join("keys").join("compiled-code.key")).map_err(CompileError::Cache)?;
         Ok(Self {
             engine: engine.clone(),
-            compatibility: compatibility_hash(engine),
             limits: limits.clone(),
             program,
-            cache,
-            mac: Hmac::new_from_slice(&key)
-                .map_err(|InvalidLength| CompileError::Cache(io::ErrorKind::InvalidData.into()))?,
+            cache: Cache::open(data, compatibility_hash(engine), limits).map_err(CompileError::Cache)?,
+            processes: Semaphore::new(limits.compile_processes),
+            serving: watch::Sender::new(false),
         })
     }
 
-    /// The component of these bytes, from the cache if an authentic copy for this engine is there.
+    /// The component of the file with this hash, if an authentic copy for this engine is in the cache. Blocks.
+    pub fn cached(&self, sha256: &str) -> Option<Component> {
+        let code = self.cache.get(sha256)?;
+        self.load(&code)
+            .inspect_err(|error| tracing::warn!(%error, sha256, "cached code does not load; compiling again"))
+            .ok()
+    }
+
+    /// Waits until one more process may compile.
+    pub async fn turn(&self) -> Turn<'_> {
+        // The semaphore is never closed, so there is always a permit in the end.
+        match self.processes.acquire().await {
+            Ok(permit) => Turn(permit),
+            Err(_closed) => std::future::pending().await,
+        }
+    }
+
+    /// The component of these bytes, compiled, and kept for the next start.
     ///
     /// # Errors
     ///
     /// [`CompileError`] when the bytes are no valid component or compiling them takes too much.
-    pub async fn component(&self, bytes: &[u8], sha256: &str) -> Result<Component, CompileError> {
-        let name = format!("{sha256}-{}.cwasm", &self.compatibility[..16]);
-        let path = self.cache.join(&name);
-        if let Some(code) = self.cached(&name, &path) {
-            match self.load(&code) {
-                Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(%error, file = name, "cached code does not load; compiling again"),
-            }
+    pub async fn compile(&self, bytes: &[u8], sha256: &str, _turn: &Turn<'_>) -> Result<Component, CompileError> {
+        let code = process::run(&self.program, bytes, &self.limits, self.serving.subscribe()).await?;
+        if let Err(error) = self.cache.keep(sha256, &code) {
+            tracing::warn!(%error, sha256, "compiled code could not be kept: is the disk full? The next start compiles it again");
         }
-        if needs_async(bytes) {
-            return Err(CompileError::Async);
-        }
-        let code = self.compile(bytes).await?;
-        self.keep(&name, &path, &code).map_err(CompileError::Cache)?;
         self.load(&code)
+    }
+
+    /// From now on compiling yields to everything else, also where it is under way.
+    pub fn yield_to_requests(&self) {
+        self.serving.send_replace(true);
+    }
+
+    /// Removes what is in nobody's use until the cache is within its bound. Blocks.
+    pub fn prune(&self, in_use: impl Fn(&str) -> bool) {
+        if let Err(error) = self.cache.prune(in_use) {
+            tracing::warn!(%error, "the cache of compiled code cannot be pruned");
+        }
     }
 
     fn load(&self, code: &[u8]) -> Result<Component, CompileError> {
@@ -103,115 +133,4 @@ impl Compiler {
         // from our own compiling process, or from a file whose keyed hash proves that they once did.
         unsafe { Component::deserialize(&self.engine, code) }.map_err(|error| CompileError::Load(format!("{error:#}")))
     }
-
-    async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
-        let mut child = Command::new(&self.program)
-            .arg(SUBCOMMAND)
-            .arg(self.limits.compile_memory_bytes.to_string())
-            .arg(self.limits.compile_cpu_s.to_string())
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(CompileError::Process)?;
-        let mut input = child.stdin.take();
-        let feed = async {
-            if let Some(input) = &mut input {
-                // A child that dies early closes the pipe; its exit status tells why.
-                let _ = input.write_all(bytes).await;
-            }
-            drop(input);
-        };
-        let wall = Duration::from_secs(self.limits.compile_wall_s);
-        let run = async { tokio::join!(feed, child.wait_with_output()).1 };
-        let output = match tokio::time::timeout(wall, run).await {
-            Ok(output) => output.map_err(CompileError::Process)?,
-            Err(_) => return Err(CompileError::Limit(format!("{} s", self.limits.compile_wall_s))),
-        };
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        match output.status.code() {
-            Some(1) => Err(CompileError::Invalid(message)),
-            // Ended by a signal or a panic: the kernel enforced a limit, or the compiler gave up under one. A
-            // panic for another reason is a fault of the compiler's, which its own words tell.
-            _ => Err(CompileError::Limit(format!(
-                "{} s of CPU time or {} bytes of memory (loader.compile_cpu_s, loader.compile_memory_bytes), or the \
-                 compiler failed: {message}",
-                self.limits.compile_cpu_s, self.limits.compile_memory_bytes
-            ))),
-        }
-    }
-
-    fn cached(&self, name: &str, path: &Path) -> Option<Vec<u8>> {
-        let mut file = std::fs::read(path).ok()?;
-        if file.len() < TAG_BYTES {
-            return None;
-        }
-        let code = file.split_off(TAG_BYTES);
-        if self.mac(name, &code).verify_slice(&file).is_err() {
-            tracing::warn!(file = name, "cached code was altered; compiling again");
-            return None;
-        }
-        Some(code)
-    }
-
-    fn keep(&self, name: &str, path: &Path, code: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.cache)?;
-        io::Write::write_all(&mut file, &self.mac(name, code).finalize().into_bytes())?;
-        io::Write::write_all(&mut file, code)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    }
-
-    fn mac(&self, name: &str, code: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.mac.clone();
-        mac.update(name.as_bytes());
-        mac.update(self.compatibility.as_bytes());
-        mac.update(code);
-        mac
-    }
-}
-
-/// The compiling process: reads a component, writes machine code. Its limits hold before it reads a byte.
-///
-/// # Errors
-///
-/// A text for the operator, to be written to standard error before the process ends with status 1.
-pub fn compile_in_this_process(memory_bytes: u64, cpu_s: u64) -> Result<(), String> {
-    rlimit::setrlimit(rlimit::Resource::AS, memory_bytes, memory_bytes).map_err(|error| error.to_string())?;
-    rlimit::setrlimit(rlimit::Resource::CPU, cpu_s, cpu_s).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::stdin(), &mut bytes).map_err(|error| error.to_string())?;
-    let engine = Engine::new(&crate::runtime::codegen_config()).map_err(|error| format!("{error:#}"))?;
-    let code = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
-    io::Write::write_all(&mut io::stdout(), &code).map_err(|error| error.to_string())
-}
-
-/// True when the component is valid only with asynchronous types.
-fn needs_async(bytes: &[u8]) -> bool {
-    use wasmparser::{Validator, WasmFeatures};
-    let all = WasmFeatures::all();
-    let valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
-    valid(all) && !valid(all.difference(WasmFeatures::CM_ASYNC))
-}
-
-fn cache_key(path: &Path) -> io::Result<[u8; 32]> {
-    if let Ok(key) = std::fs::read(path)
-        && let Ok(key) = key.try_into()
-    {
-        return Ok(key);
-    }
-    let key: [u8; 32] = rand::random();
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    io::Write::write_all(&mut options.open(path)?, &key)?;
-    Ok(key)
 }

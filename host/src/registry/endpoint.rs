@@ -9,8 +9,9 @@ use http::Method;
 
 use super::manifest::{self, Manifest, PathTemplate};
 use crate::id::InterfaceName;
+use crate::permission::PermissionName;
 use crate::runtime::shape::{Field, RecordForm, Shape};
-use crate::runtime::{ExportedFunction, PreparedPlugin};
+use crate::runtime::{ExportedFunction, PreparedPlugin, RateRule};
 
 /// A method and path of a plugin, and what answers there.
 pub struct Endpoint {
@@ -18,7 +19,21 @@ pub struct Endpoint {
     pub path: PathTemplate,
     /// The status of a success.
     pub status: http::StatusCode,
+    /// What a user needs, all of them.
+    pub permissions: Vec<PermissionName>,
     pub target: Target,
+    /// How often it may be called; of an endpoint with a function it is that of the function.
+    rate: Option<RateRule>,
+}
+
+impl Endpoint {
+    /// How often a tenant may call it.
+    pub fn rate(&self) -> Option<&RateRule> {
+        match &self.target {
+            Target::Function(call) => call.function.rules.rate.as_ref(),
+            Target::Handler => self.rate.as_ref(),
+        }
+    }
 }
 
 pub enum Target {
@@ -82,6 +97,8 @@ pub fn bind(manifest: &Manifest, plugin: &PreparedPlugin) -> Result<Vec<Endpoint
                 method: method(declared.method),
                 path: declared.path.clone(),
                 status: http::StatusCode::from_u16(declared.status).unwrap_or(http::StatusCode::OK),
+                permissions: declared.permissions.clone(),
+                rate: declared.function.is_none().then(|| manifest.rate_of_handler(declared)).flatten(),
                 target,
             }),
             Err((member, problem)) => errors.push(EndpointError { index, member, problem }),

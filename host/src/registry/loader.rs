@@ -1,56 +1,70 @@
-//! From a directory of files to loaded plugins.
+//! From a file to a loaded plugin.
 //!
-//! A file is read once, and those bytes are what is hashed, checked, compiled and run. A bad file costs
-//! only itself: it is listed with its reason, and the others load.
+//! A file is read once, and those bytes are what is hashed, checked, compiled and run. Who vouches for them comes
+//! first: nothing is parsed of a file that nobody may have signed. Whatever goes wrong in
+//! between, a panic included, is the reason why that one file is refused. Bound: as many files are in memory
+//! at once as there are processors, and one more for each that is being compiled.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use futures::StreamExt;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
 
+use super::claims::Claims;
 use super::compile::{CompileError, Compiler};
-use super::package::{self, PackageError};
+use super::directory::{self, Found, ReadError, Unfit};
+use super::package::{self, Package, PackageError};
 use super::plugin::{self, Disagreements, Plugin};
-use crate::capability::sql::{SqlBackend, SqlError};
+use super::trust::{Policy, Refusal, SignatureError, Signer, examine};
+use crate::capability::sql::{Brought, PluginTables, SqlBackend, SqlError};
 use crate::config::LoaderConfig;
-use crate::hash::sha256_hex;
-use crate::runtime::{PluginKey, PrepareError, PreparedParts, PreparedPlugin};
+use crate::hash::{hex, sha256};
+use crate::id::PluginId;
+use crate::runtime::{PluginKey, PrepareError, PreparedParts, PreparedPlugin, Rules};
+
+/// The setting that bounds a file.
+const FILE_BYTES: &str = "loader.file_bytes";
 
 /// Reads plugin files.
 pub struct Loader {
+    bench: Arc<Bench>,
+    /// Files in memory at once, apart from those that are compiled.
+    quick: Semaphore,
+}
+
+/// What a file is worked on with, also from blocking threads.
+struct Bench {
     compiler: Compiler,
     sql: Arc<SqlBackend>,
     limits: LoaderConfig,
 }
 
-/// A file that was found and not loaded.
-#[derive(Debug, Clone)]
-pub struct Rejected {
-    pub file_name: String,
+/// What became of a file.
+pub struct Outcome {
     /// Absent when the file could not be read to its end.
     pub sha256: Option<String>,
-    pub reason: String,
-    pub seen_at: Timestamp,
-}
-
-/// What a directory held.
-#[derive(Default)]
-pub struct Loaded {
-    pub plugins: Vec<Arc<Plugin>>,
-    pub rejected: Vec<Rejected>,
+    /// Absent when the manifest could not be read.
+    pub key: Option<PluginKey>,
+    pub result: Result<Arc<Plugin>, LoadError>,
 }
 
 /// Why a file is no plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("the file cannot be read: {0}")]
-    Read(#[source] io::Error),
-    #[error("the file has {found} bytes; at most {limit} are allowed (loader.file_bytes)")]
-    TooLarge { found: u64, limit: u64 },
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error(transparent)]
+    Read(ReadError),
+    #[error("the file has {found} bytes; at most {limit} are allowed ({setting})")]
+    TooLarge { found: u64, limit: u64, setting: &'static str },
     #[error("{name} beside it: {source}")]
-    Sidecar { name: String, source: Box<LoadError> },
+    Beside { name: String, source: Box<LoadError> },
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error("the embedded SQL cannot be used: {0}")]
@@ -61,115 +75,276 @@ pub enum LoadError {
     Prepare(#[from] PrepareError),
     #[error("{0}")]
     Fit(Disagreements),
-    #[error("{key} is already loaded from {other}; give one of the two another version, or remove it")]
-    Duplicate { key: PluginKey, other: String },
+    #[error("the host failed on it: {0}")]
+    Panicked(String),
+}
+
+impl LoadError {
+    /// True when the file is not yet what it is going to be.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Read(ReadError::Changing) => true,
+            Self::Read(error) => error.is_absent(),
+            Self::Beside { source, .. } => source.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// True when what is wrong lies in what is embedded, so that the component itself was not looked at.
+    pub fn leaves_component_unseen(&self) -> bool {
+        let embedded = matches!(self, Self::Package(PackageError::Manifest(_) | PackageError::NoManifest { .. }));
+        embedded || matches!(self, Self::Tables(_))
+    }
+}
+
+impl From<ReadError> for LoadError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLarge { found, limit } => Self::TooLarge { found, limit, setting: FILE_BYTES },
+            ReadError::Unfit(unfit) => Self::Unfit(unfit),
+            other => Self::Read(other),
+        }
+    }
+}
+
+/// What is known of a file as soon as it is known, for those who are told why it failed after that.
+#[derive(Default)]
+struct Facts {
+    sha256: Option<String>,
+    key: Option<PluginKey>,
+}
+
+/// A file taken apart and checked, as far as that goes without its machine code.
+struct Opened {
+    /// Without signatures at the end, which are nothing to compile.
+    bytes: Vec<u8>,
+    /// Of those bytes.
+    code: String,
+    sha256: String,
+    content: String,
+    signer: Option<Signer>,
+    package: Package,
+    tables: PluginTables,
+    /// Its machine code, if it is in the cache.
+    component: Option<Component>,
+}
+
+/// Either the plugin that is known already, or what has to be made into one.
+enum Step {
+    Known(Arc<Plugin>),
+    Opened(Box<Opened>),
 }
 
 impl Loader {
     pub fn new(compiler: Compiler, sql: Arc<SqlBackend>, limits: &LoaderConfig) -> Self {
-        Self { compiler, sql, limits: limits.clone() }
+        let quick = std::thread::available_parallelism().map_or(1, usize::from);
+        let bench = Bench { compiler, sql, limits: limits.clone() };
+        Self { bench: Arc::new(bench), quick: Semaphore::new(quick) }
     }
 
-    /// Loads every `.wasm` file of the directory, in the order of their names.
-    ///
-    /// # Errors
-    ///
-    /// When the directory itself cannot be read. What is wrong with a file is in [`Loaded::rejected`].
-    pub async fn load(&self, directory: &Path) -> io::Result<Loaded> {
-        let files = wasm_files(directory)?;
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-        let results: Vec<_> = futures::stream::iter(files)
-            .map(async |path| {
-                let read = self.read(&path);
-                let sha256 = read.as_ref().ok().map(|bytes| sha256_hex(bytes));
-                let plugin = match (read, &sha256) {
-                    (Ok(bytes), Some(sha256)) => self.plugin(&path, &bytes, sha256).await,
-                    (Err(error), _) => Err(error),
-                    (Ok(_), None) => Err(LoadError::Read(io::ErrorKind::InvalidData.into())),
-                };
-                (file_name(&path), sha256, plugin)
-            })
-            .buffered(at_once)
-            .collect()
-            .await;
-        let mut loaded = Loaded::default();
-        for (file_name, sha256, plugin) in results {
-            match plugin.and_then(|plugin| unique(&loaded.plugins, plugin)) {
-                Ok(plugin) => loaded.plugins.push(Arc::new(plugin)),
-                Err(error) => {
-                    let reason = error.to_string();
-                    tracing::warn!(file = file_name, reason, "plugin file was not loaded");
-                    loaded.rejected.push(Rejected { file_name, sha256, reason, seen_at: Timestamp::now() });
+    pub fn limits(&self) -> &LoaderConfig {
+        &self.bench.limits
+    }
+
+    /// From now on compiling yields to everything else.
+    pub fn yield_to_requests(&self) {
+        self.bench.compiler.yield_to_requests();
+    }
+
+    /// Loads one file. `known` is the plugin that was loaded from it before, which is given back when its
+    /// bytes are the same.
+    pub async fn load(&self, found: &Found, known: Option<&Arc<Plugin>>, policy: &Arc<Policy>) -> Outcome {
+        let mut facts = Facts::default();
+        let result = self.try_load(found, (known, policy), &mut facts).await;
+        Outcome { sha256: facts.sha256, key: facts.key, result }
+    }
+
+    async fn try_load(
+        &self,
+        found: &Found,
+        against: (Option<&Arc<Plugin>>, &Arc<Policy>),
+        facts: &mut Facts,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let quick = self.quick.acquire().await;
+        match self.open(found, against, facts).await? {
+            Step::Known(plugin) => return Ok(plugin),
+            Step::Opened(mut opened) => {
+                if let Some(component) = opened.component.take() {
+                    return self.finish(found, opened, component).await;
                 }
             }
         }
-        Ok(loaded)
+        // It has to be compiled, which may take long. Until it is its turn it is let go, and read again then.
+        drop(quick);
+        let turn = self.bench.compiler.turn().await;
+        match self.open(found, against, facts).await? {
+            Step::Known(plugin) => Ok(plugin),
+            Step::Opened(mut opened) => {
+                let component = match opened.component.take() {
+                    Some(component) => component,
+                    None => self.bench.compiler.compile(&opened.bytes, &opened.code, &turn).await?,
+                };
+                self.finish(found, opened, component).await
+            }
+        }
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
-        let limit = self.limits.file_bytes;
-        let file = std::fs::File::open(path).map_err(LoadError::Read)?;
-        let found = file.metadata().map_err(LoadError::Read)?.len();
-        if found > limit {
-            return Err(LoadError::TooLarge { found, limit });
-        }
-        let mut bytes = Vec::new();
-        // The file may be growing: what counts is what is read.
-        io::Read::read_to_end(&mut io::Read::take(file, limit + 1), &mut bytes).map_err(LoadError::Read)?;
-        if bytes.len() as u64 > limit {
-            return Err(LoadError::TooLarge { found: bytes.len() as u64, limit });
-        }
-        Ok(bytes)
+    async fn open(
+        &self,
+        found: &Found,
+        (known, policy): (Option<&Arc<Plugin>>, &Arc<Policy>),
+        facts: &mut Facts,
+    ) -> Result<Step, LoadError> {
+        let (bench, found, known, policy) = (self.bench.clone(), found.clone(), known.cloned(), policy.clone());
+        let (step, learnt) = blocking(move || {
+            let mut facts = Facts::default();
+            let step = bench.open(&found, (known, &policy), &mut facts);
+            Ok((step, facts))
+        })
+        .await?;
+        *facts = learnt;
+        step
     }
 
-    async fn plugin(&self, path: &Path, bytes: &[u8], sha256: &str) -> Result<Plugin, LoadError> {
-        let sidecar = path.with_extension("plugin.json");
-        let name = file_name(&sidecar);
-        let beside = match sidecar.is_file().then(|| self.read(&sidecar)).transpose() {
-            Ok(beside) => beside,
-            Err(error) => return Err(LoadError::Sidecar { name, source: Box::new(error) }),
-        };
-        let package = package::read(bytes, (&name, beside.as_deref()))?;
-        let manifest = package.manifest;
-        let tables = self.sql.tables(&manifest.id, &package.migrations, package.demo.as_deref())?;
-        let component = self.compiler.component(bytes, sha256).await?;
-        let prepared = PreparedPlugin::new(PreparedParts {
-            key: PluginKey { id: manifest.id.clone(), version: manifest.version.clone() },
-            component,
-            tables: Arc::new(tables),
-        })?;
+    async fn finish(&self, found: &Found, opened: Box<Opened>, component: Component) -> Result<Arc<Plugin>, LoadError> {
+        let name = found.name.clone();
+        let types_bytes = self.bench.limits.types_bytes;
+        blocking(move || opened.into_plugin(name, component, types_bytes).map(Arc::new)).await
+    }
+
+    /// What is wrong with a component, whatever is embedded in it.
+    pub async fn component_fault(&self, found: &Found) -> Option<LoadError> {
+        self.try_component(found).await.err()
+    }
+
+    async fn try_component(&self, found: &Found) -> Result<(), LoadError> {
+        let (path, limit) = (found.path.clone(), self.bench.limits.file_bytes);
+        let bytes = blocking(move || Ok(directory::read_regular(&path, limit)?.bytes)).await?;
+        let turn = self.bench.compiler.turn().await;
+        let component = self.bench.compiler.compile(&bytes, &hex(&sha256(&bytes)), &turn).await?;
+        let bench = self.bench.clone();
+        blocking(move || {
+            // Who it is has no bearing on its types and imports.
+            let id = PluginId::parse("unknown").map_err(|error| LoadError::Panicked(error.to_string()))?;
+            let version = semver::Version::new(0, 0, 0);
+            let brought =
+                Brought { plugin: &id, version: &version, migrations: &[], demo: None, compatible_from: None };
+            let tables = Arc::new(bench.sql.tables(&brought)?);
+            let key = PluginKey { id, version };
+            PreparedPlugin::new(PreparedParts {
+                key,
+                component,
+                tables,
+                rules: &|_, _| Rules::default(),
+                topics: Vec::new(),
+            })?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes machine code that nobody uses, as far as the cache is over its bound.
+    pub async fn prune(&self, in_use: std::collections::HashSet<String>) {
+        let bench = self.bench.clone();
+        let prune = blocking(move || {
+            bench.compiler.prune(|sha256| in_use.contains(sha256));
+            Ok(())
+        });
+        if let Err(error) = prune.await {
+            tracing::warn!(%error, "the cache of compiled code was not pruned");
+        }
+    }
+}
+
+impl Bench {
+    fn open(
+        &self,
+        found: &Found,
+        (known, policy): (Option<Arc<Plugin>>, &Policy),
+        facts: &mut Facts,
+    ) -> Result<Step, LoadError> {
+        let stamp = found.identity.file.clone()?;
+        let file = directory::read_regular(&found.path, self.limits.file_bytes)?;
+        if file.stamp != stamp {
+            return Err(ReadError::Changing.into());
+        }
+        let mut bytes = file.bytes;
+        let whole = sha256(&bytes);
+        let sha256 = hex(&whole);
+        facts.sha256 = Some(sha256.clone());
+        package::refuse_other_formats(&bytes)?;
+        let (name, sidecar) = beside(&directory::sidecar(&found.path), (self.limits.file_bytes, FILE_BYTES))?;
+        let settings = &policy.settings;
+        let limit = (settings.signature_file_bytes, "trust.signature_file_bytes");
+        let (_, signatures) = beside(&directory::signatures(&found.path), limit)?;
+        let examined =
+            examine((&bytes, whole), (&name, sidecar.as_deref()), signatures.as_deref(), settings.signatures)?;
+        policy.admit(&examined)?;
+        let package = package::read(examined.payload, (&name, sidecar.as_deref()), self.limits.embedded_sql_bytes)?;
+        let content = package.content(&examined.hash, examined.manifest.as_ref());
+        let manifest = &package.manifest;
+        let key = PluginKey { id: manifest.id.clone(), version: manifest.version.clone() };
+        facts.key = Some(key.clone());
+        let signer = policy.vouched(&examined, &key.id, package.is_manifest_beside().then_some(&*name))?;
+        policy.allows_version(&key)?;
+        let same = |known: &Arc<Plugin>| known.claims.content == content && known.sha256 == sha256;
+        if let Some(known) = known.filter(|known| same(known) && known.signer == signer) {
+            return Ok(Step::Known(known));
+        }
+        let tables = self.sql.tables(&package.brought())?;
+        let (length, code) = (examined.payload.len(), hex(&examined.hash));
+        bytes.truncate(length);
+        let component = self.compiler.cached(&code);
+        Ok(Step::Opened(Box::new(Opened { bytes, code, sha256, content, signer, package, tables, component })))
+    }
+}
+
+impl Opened {
+    fn into_plugin(self, file_name: String, component: Component, types_bytes: usize) -> Result<Plugin, LoadError> {
+        let manifest = self.package.manifest;
+        let key = PluginKey { id: manifest.id.clone(), version: manifest.version.clone() };
+        let tables = Arc::new(self.tables);
+        let rules = |interface: &_, function: &str| manifest.rules(interface, function);
+        let topics = manifest.publishes.iter().map(|published| published.name.as_str().into()).collect();
+        let parts = PreparedParts { key: key.clone(), component, tables, rules: &rules, topics };
+        let prepared = PreparedPlugin::new(parts)?;
         let endpoints = plugin::fit(&manifest, &prepared).map_err(LoadError::Fit)?;
         Ok(Plugin {
+            claims: Claims::new(key, self.content, prepared.exports(), types_bytes),
             manifest,
             prepared: Arc::new(prepared),
             endpoints,
-            file_name: file_name(path),
-            sha256: sha256.to_string(),
+            signer: self.signer,
+            file_name,
+            sha256: self.sha256,
+            code: self.code,
             loaded_at: Timestamp::now(),
+            started: OnceLock::new(),
         })
     }
 }
 
-fn unique(loaded: &[Arc<Plugin>], plugin: Plugin) -> Result<Plugin, LoadError> {
-    match loaded.iter().find(|known| known.key() == plugin.key()) {
-        Some(known) => Err(LoadError::Duplicate { key: plugin.key().clone(), other: known.file_name.clone() }),
-        None => Ok(plugin),
+/// A file beside the plugin, by its name and content, of at most so many bytes by this setting.
+fn beside(path: &Path, (limit, setting): (u64, &'static str)) -> Result<(String, Option<Vec<u8>>), LoadError> {
+    let name = path.file_name().map(directory::shown).unwrap_or_default();
+    let source = match directory::read_regular(path, limit) {
+        Ok(file) => return Ok((name, Some(file.bytes))),
+        Err(error) if error.is_absent() || matches!(error, ReadError::Unfit(_)) => return Ok((name, None)),
+        Err(ReadError::TooLarge { found, limit }) => LoadError::TooLarge { found, limit, setting },
+        Err(error) => error.into(),
+    };
+    Err(LoadError::Beside { name, source: Box::new(source) })
+}
+
+/// Runs work that takes a thread for some time, or panics.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(LoadError::Panicked(error.to_string())),
     }
 }
 
-fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        let hidden = file_name(&path).starts_with('.');
-        if !hidden && path.extension().is_some_and(|extension| extension == "wasm") && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests;

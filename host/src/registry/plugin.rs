@@ -1,29 +1,79 @@
 //! A plugin as it lies loaded: manifest, component and endpoints, agreeing with each other.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use super::claims::Claims;
+use super::contract::{self, Offer};
 use super::endpoint::{self, Endpoint};
+use super::handler;
+use super::lifecycle::ON_ACTIVATE;
 use super::manifest::Manifest;
-use crate::runtime::{PluginKey, PreparedPlugin};
+use super::trust::Signer;
+use crate::runtime::{ExportedFunction, PluginKey, PreparedPlugin};
 
 /// One version of a plugin, ready to take calls once its imports have providers.
 pub struct Plugin {
     pub manifest: Manifest,
     pub prepared: Arc<PreparedPlugin>,
     pub endpoints: Vec<Endpoint>,
-    /// The file it came from, without its directory.
+    /// What it takes from others by being loaded first.
+    pub claims: Claims,
+    /// Who vouches for it, where somebody does who is trusted.
+    pub signer: Option<Signer>,
+    /// The file it came from, without its directory, as it can be shown.
     pub file_name: String,
     /// Of the whole file, in hexadecimal.
     pub sha256: String,
+    /// The same without the signatures at its end: what its machine code is kept under.
+    pub code: String,
     pub loaded_at: Timestamp,
+    /// Whether it starts, and why not, once that was tried.
+    pub started: OnceLock<Result<(), String>>,
 }
 
 impl Plugin {
+    /// Whether there is something to do before a tenant's first call: moving its data, or a word to the plugin.
+    pub fn has_lifecycle(&self) -> bool {
+        self.prepared.tables().has_migrations() || self.hook(ON_ACTIVATE).is_some()
+    }
+
+    /// One of the functions that the host calls as the plugin comes and goes, if it exports them.
+    pub fn hook(&self, name: &str) -> Option<&Arc<ExportedFunction>> {
+        let mut exports = self.prepared.exports().iter();
+        let lifecycle = exports.find(|export| {
+            export.name.interface.as_str() == "tenon:plugin/lifecycle" && export.name.version.major == 1
+        });
+        lifecycle?.function(name)
+    }
+
+    /// What is called for each event that it hears, if it exports it.
+    pub fn event_handler(&self) -> Option<&Arc<ExportedFunction>> {
+        handler::event_handler(&self.prepared)
+    }
+
     pub fn key(&self) -> &PluginKey {
         self.prepared.key()
+    }
+
+    /// What it offers to others.
+    pub fn provider(&self) -> contract::Provider<'_> {
+        contract::Provider { key: self.key(), offer: Offer::of(self.prepared.exports()) }
+    }
+
+    /// What it uses of others.
+    pub fn consumer(&self) -> contract::Consumer<'_> {
+        let needs = self.prepared.imports().iter().map(|import| {
+            let declared = self.manifest.dependency(&import.name.interface, &import.name.version);
+            contract::Need {
+                name: &import.name,
+                requirement: declared.map(|declared| &declared.version),
+                functions: import.functions.iter().map(|f| (f.name.as_str(), &f.shape)).collect(),
+            }
+        });
+        contract::Consumer { key: self.key(), needs: needs.collect() }
     }
 }
 
@@ -73,6 +123,18 @@ pub fn fit(manifest: &Manifest, prepared: &PreparedPlugin) -> Result<Vec<Endpoin
                 dependency.service
             ));
         }
+    }
+    if !manifest.hooks.is_empty() && handler::event_handler(prepared).is_none() {
+        problems.push(
+            "$.hooks: events are to be heard, but the component does not export `tenon:plugin/event-handler@1.0.0`: \
+             remove the hooks or implement the interface"
+                .to_owned(),
+        );
+    }
+    if let Some(handler) = handler::event_handler(prepared)
+        && !handler::is_sound(&handler.shape)
+    {
+        problems.push("the exported `tenon:plugin/event-handler` is not that of wit/tenon-plugin".to_owned());
     }
     match endpoint::bind(manifest, prepared) {
         Ok(endpoints) if problems.is_empty() => Ok(endpoints),

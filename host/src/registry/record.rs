@@ -5,8 +5,9 @@ use super::resolve::{self, Outcome, Status};
 use super::snapshot::Snapshot;
 use crate::db;
 
-/// The rows of a snapshot, with the links of a tenant that has chosen nothing.
-pub fn of(snapshot: &Snapshot) -> db::RegistrySnapshot {
+/// The rows of a snapshot, with the links of a tenant that has chosen nothing, what is claimed anew, and what the audit
+/// log has to say of it.
+pub fn of(snapshot: &Snapshot, claims: Vec<db::Claim>, audit: Vec<db::AuditEntry>) -> db::RegistrySnapshot {
     let view = snapshot.default_view();
     db::RegistrySnapshot {
         plugins: snapshot.plugins().iter().map(|plugin| record(plugin, view.resolved(plugin.key()))).collect(),
@@ -20,6 +21,8 @@ pub fn of(snapshot: &Snapshot) -> db::RegistrySnapshot {
                 seen_at: file.seen_at,
             })
             .collect(),
+        claims,
+        audit,
     }
 }
 

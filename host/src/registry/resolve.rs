@@ -31,6 +31,7 @@ use semver::{Version, VersionReq};
 use serde::Serialize;
 
 use crate::id::{InterfaceName, PluginId};
+use crate::permission::PermissionName;
 
 pub use candidate::{PassedOver, Precedence, Provider, Refusal};
 pub use import::{Export, Import, PluginVersion};
@@ -39,12 +40,26 @@ pub use track::Track;
 
 use candidate::Candidate;
 
-/// What one tenant has decided.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is decided for one tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TenantChoices {
     pub enabled: BTreeSet<PluginId>,
-    /// For a plugin listed here, only versions within the range are used.
-    pub pins: BTreeMap<PluginId, VersionReq>,
+    /// For a plugin listed here, only these versions are used.
+    pub wanted: BTreeMap<PluginId, Wanted>,
+    /// Versions whose required configuration the tenant has not given, and the fields.
+    pub unconfigured: BTreeMap<(PluginId, Version), Vec<String>>,
+    /// Versions that the tenant could not be moved to, and why.
+    pub failed: BTreeMap<(PluginId, Version), String>,
+}
+
+/// Which versions of a plugin a tenant uses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// The tenant's own range.
+    Pinned(VersionReq),
+    /// The one version that its share of a rollout has; none if those outside have nothing yet. What lies on an
+    /// earlier track stays, for plugins that were built against it.
+    RolledOut(Option<Version>),
 }
 
 /// Whether importer and provider mean the same types; otherwise, in words, the first difference.
@@ -86,6 +101,23 @@ pub enum InactiveReason {
     Pinned {
         pin: VersionReq,
     },
+    /// A rollout gives the tenant another version, or none yet.
+    RolledOut {
+        version: Option<Version>,
+    },
+    /// The tenant has not given what the version requires.
+    Unconfigured {
+        fields: Vec<String>,
+    },
+    /// The tenant could not be moved to this version.
+    Failed {
+        reason: String,
+    },
+    /// A required import that the plugin may not use.
+    NotGranted {
+        interface: InterfaceName,
+        reason: Option<String>,
+    },
     /// No loaded plugin can serve a required import.
     ProviderMissing {
         interface: InterfaceName,
@@ -111,6 +143,18 @@ pub struct Link {
     pub outcome: Outcome,
     /// The other candidates, the best first.
     pub passed_over: Vec<Refusal>,
+    /// Functions the importer knows and may not call, whoever its user is. Resolving leaves it empty: it has no say in
+    /// who is chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<Denied>,
+}
+
+/// A function that needs permissions the importer was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Denied {
+    pub function: String,
+    pub missing: Vec<PermissionName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -217,6 +261,9 @@ impl<'a> Rounds<'a> {
             imports.filter(|(_, import)| import.required).find(|(index, _)| self.chosen(plugin, *index).is_none())?;
         let eligible = self.candidates[plugin][index].iter().find(|candidate| candidate.refusal.is_none());
         let interface = import.interface.clone();
+        if !import.granted {
+            return Some(InactiveReason::NotGranted { interface, reason: import.reason.clone() });
+        }
         Some(match eligible {
             Some(candidate) => InactiveReason::ProviderInactive { interface, provider: candidate.provider() },
             None => InactiveReason::ProviderMissing {
@@ -243,7 +290,9 @@ impl<'a> Rounds<'a> {
                 Some(reason) => Status::Inactive { reason: reason.clone() },
                 None => {
                     // Versions of one plugin come in rising order, so the last one stays.
-                    serving.insert(plugin.id.clone(), plugin.version.clone());
+                    if plugin.kept_for.is_none() {
+                        serving.insert(plugin.id.clone(), plugin.version.clone());
+                    }
                     Status::Active
                 }
             };
@@ -270,7 +319,7 @@ impl<'a> Rounds<'a> {
             let reason = reason.or_else(|| chosen.map(|chosen| chosen.precedence_over(candidate)))?;
             Some(Refusal { provider: candidate.provider(), reason })
         });
-        Link { import: import.clone(), outcome, passed_over: passed_over.collect() }
+        Link { import: import.clone(), outcome, passed_over: passed_over.collect(), denied: Vec::new() }
     }
 }
 
@@ -280,7 +329,26 @@ impl TenantChoices {
         if !self.enabled.contains(&plugin.id) {
             return Some(InactiveReason::NotEnabled);
         }
-        let pin = self.pins.get(&plugin.id).filter(|pin| !pin.matches(&plugin.version))?;
-        Some(InactiveReason::Pinned { pin: pin.clone() })
+        // Before what is wanted: that names the version which the tenant stays on instead.
+        let key = (plugin.id.clone(), plugin.version.clone());
+        if let Some(reason) = self.failed.get(&key) {
+            return Some(InactiveReason::Failed { reason: reason.clone() });
+        }
+        match self.wanted.get(&plugin.id) {
+            Some(Wanted::Pinned(pin)) if !pin.matches(&plugin.version) => {
+                Some(InactiveReason::Pinned { pin: pin.clone() })
+            }
+            Some(Wanted::RolledOut(version)) if !is_rolled_out(version.as_ref(), &plugin.version) => {
+                Some(InactiveReason::RolledOut { version: version.clone() })
+            }
+            _ => {
+                let fields = self.unconfigured.get(&key)?;
+                Some(InactiveReason::Unconfigured { fields: fields.clone() })
+            }
+        }
     }
+}
+
+fn is_rolled_out(chosen: Option<&Version>, version: &Version) -> bool {
+    chosen.is_some_and(|chosen| version == chosen || version < chosen && Track::of(version) != Track::of(chosen))
 }

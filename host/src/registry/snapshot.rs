@@ -1,56 +1,89 @@
 //! The loaded plugins at one moment, resolved for each tenant.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod explain;
+mod view;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::loader::{Loaded, Rejected};
+pub use self::explain::{Explanation, KeptVersion};
+pub use self::view::{Served, TenantView};
+use super::choices::Choices;
+use super::contract::{Published, PublishedConsumer, PublishedInterface, PublishedVersion};
+use super::lifecycle::{Moves, Setbacks};
 use super::plugin::Plugin;
-use super::resolve::{
-    self, Export, Import, Outcome, PluginResolution, PluginVersion, Resolution, Status, TenantChoices,
-};
-use crate::id::{PluginId, TenantId};
-use crate::runtime::{ExportedInterface, ImportedInterface, Link, LinkTable, PluginKey, Provider};
+use super::rejected::Rejected;
+use super::resolve::{self, PluginResolution, Status, TenantChoices};
+use super::swap::Kept;
+use super::trust::Present;
+use crate::capability::config::Values;
+use crate::id::{ServiceName, TenantId};
+use crate::runtime::PluginKey;
 
-/// What is loaded, what was refused, and who is linked to whom.
+/// What a directory held.
+#[derive(Default)]
+pub struct Loaded {
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Besides, those whose file holds another by now.
+    pub kept: Vec<Kept>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// What is loaded, what was refused, what was decided, and who is linked to whom.
 pub struct Snapshot {
+    /// The kept ones among them.
     plugins: Vec<Arc<Plugin>>,
+    kept: Vec<Kept>,
     rejected: Vec<Rejected>,
-    /// The view of every tenant: each has every plugin enabled and none pinned.
-    view: Arc<TenantView>,
+    choices: Choices,
+    /// What tenants were moved to, and what they could not be moved to. It changes while the snapshot stays.
+    moves: Arc<Moves>,
+    /// The view of tenants that have decided nothing and stand outside every rollout's share.
+    default: Arc<TenantView>,
+    views: RwLock<Views>,
 }
 
-/// One tenant's links, and the plugins that answer its requests.
-pub struct TenantView {
-    resolution: Resolution,
-    links: Arc<LinkTable>,
-    served: HashMap<PluginId, Served>,
-}
-
-/// What a tenant gets under a plugin's id.
-#[derive(Clone)]
-pub enum Served {
-    /// This version answers.
-    Active(Arc<Plugin>),
-    /// No version can answer. This one would, if it were not for the reason.
-    Inactive { plugin: Arc<Plugin>, reason: String },
-}
-
-/// What `tenon explain` says of a plugin.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Explanation {
-    /// For people.
-    pub text: String,
-    /// For programs: one entry for each loaded version.
-    pub versions: serde_json::Value,
+/// What was resolved so far. Tenants with the same choices share what was resolved, and differ in their values.
+#[derive(Default)]
+struct Views {
+    of: HashMap<TenantId, Arc<TenantView>>,
+    by_choices: HashMap<TenantChoices, Arc<TenantView>>,
+    /// The plugins, by their serial numbers, that a tenant can call with all that they reach.
+    ready: HashMap<TenantId, HashSet<u64>>,
 }
 
 impl Snapshot {
-    pub fn new(loaded: Loaded) -> Self {
-        let Loaded { plugins, rejected } = loaded;
-        let view = Arc::new(TenantView::new(&plugins));
-        Self { plugins, rejected, view }
+    pub fn new(loaded: Loaded, choices: Choices, moves: Arc<Moves>) -> Self {
+        let Loaded { mut plugins, kept, rejected } = loaded;
+        plugins.extend(kept.iter().map(|kept| kept.plugin.clone()));
+        Self::resolved(plugins, kept, rejected, choices, moves)
+    }
+
+    /// The same plugins, with what is decided now.
+    pub fn with_choices(&self, choices: Choices) -> Self {
+        let moves = self.moves.clone();
+        Self::resolved(self.plugins.clone(), self.kept.clone(), self.rejected.clone(), choices, moves)
+    }
+
+    fn resolved(
+        plugins: Vec<Arc<Plugin>>,
+        kept: Vec<Kept>,
+        rejected: Vec<Rejected>,
+        choices: Choices,
+        moves: Arc<Moves>,
+    ) -> Self {
+        let default = TenantView::new(&plugins, &kept, &decided(&choices, None, &plugins, None), choices.grants());
+        let default = Arc::new(default.with_values(values(&choices, None, &plugins)));
+        Self { plugins, kept, rejected, choices, moves, default, views: RwLock::default() }
+    }
+
+    /// What became of tenants' moves.
+    pub(super) fn moves(&self) -> &Arc<Moves> {
+        &self.moves
+    }
+
+    pub fn choices(&self) -> &Choices {
+        &self.choices
     }
 
     /// Every loaded version of every plugin.
@@ -58,189 +91,175 @@ impl Snapshot {
         &self.plugins
     }
 
+    /// Those that are loaded for others alone.
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    /// The plugins it is kept for, if this one is.
+    pub fn kept_for(&self, plugin: &Plugin) -> Option<&Kept> {
+        self.kept.iter().find(|kept| std::ptr::eq(&*kept.plugin, plugin))
+    }
+
+    /// What runs from each file.
+    pub fn by_file(&self) -> BTreeMap<String, Arc<Plugin>> {
+        let of_files = self.plugins.iter().filter(|plugin| self.kept_for(plugin).is_none());
+        of_files.map(|plugin| (plugin.file_name.clone(), plugin.clone())).collect()
+    }
+
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
     }
 
+    /// What a plugin is for a tenant that has chosen nothing.
+    pub fn status(&self, plugin: &Plugin) -> Option<&Status> {
+        self.default.resolved(plugin.key()).map(|resolved| &resolved.status)
+    }
+
+    pub fn is_active(&self, plugin: &Plugin) -> bool {
+        self.status(plugin) == Some(&Status::Active)
+    }
+
+    /// The links of a plugin for such a tenant, in the order of its imports.
+    pub fn links_of(&self, plugin: &Plugin) -> &[resolve::Link] {
+        self.default.resolved(plugin.key()).map(|resolved| resolved.links.as_slice()).unwrap_or_default()
+    }
+
+    /// The loaded versions as the guard against old ones remembers them.
+    pub(super) fn present(&self) -> Vec<Present<'_>> {
+        let active = |key| self.default.resolved(key).is_some_and(PluginResolution::is_active);
+        let present = |plugin| {
+            let key = Plugin::key(plugin);
+            Present { key, file: &plugin.file_name, active: active(key) }
+        };
+        self.plugins.iter().map(|plugin| present(plugin)).collect()
+    }
+
     pub fn active_count(&self) -> usize {
-        self.view.resolution.plugins.iter().filter(|plugin| plugin.is_active()).count()
+        self.default.resolution.plugins.iter().filter(|plugin| plugin.is_active()).count()
     }
 
     /// The links as this tenant has them.
-    pub fn view(&self, _tenant: &TenantId) -> &Arc<TenantView> {
-        &self.view
-    }
-
-    /// The links of a tenant that has chosen nothing: what the registry writes down.
-    pub fn default_view(&self) -> &TenantView {
-        &self.view
-    }
-}
-
-impl TenantView {
-    fn new(plugins: &[Arc<Plugin>]) -> Self {
-        let versions: Vec<PluginVersion> = plugins.iter().map(|plugin| version(plugin)).collect();
-        let choices = TenantChoices {
-            enabled: plugins.iter().map(|plugin| plugin.manifest.id.clone()).collect(),
-            ..TenantChoices::default()
-        };
-        let by_key: HashMap<&PluginKey, &Arc<Plugin>> = plugins.iter().map(|plugin| (plugin.key(), plugin)).collect();
-        let find = |id: &PluginId, version: &semver::Version| {
-            by_key.get(&PluginKey { id: id.clone(), version: version.clone() }).copied()
-        };
-        let agree = |importer: &PluginVersion, import: &Import, provider: &PluginVersion, export: &Export| {
-            let (Some(importer), Some(provider)) =
-                (find(&importer.id, &importer.version), find(&provider.id, &provider.version))
-            else {
-                return Ok(());
-            };
-            match (imported(importer, import), exported(provider, export)) {
-                (Some(import), Some(export)) => types_agree(import, export),
-                _ => Ok(()),
-            }
-        };
-        let resolution = resolve::resolve(&versions, &choices, &agree);
-        let mut links = LinkTable::default();
-        let mut served: HashMap<PluginId, Served> = HashMap::new();
-        for resolved in &resolution.plugins {
-            let Some(plugin) = find(&resolved.id, &resolved.version) else { continue };
-            links.insert(&plugin.prepared, runtime_links(plugin, resolved, &find));
-            let answer = match &resolved.status {
-                Status::Active => Served::Active(plugin.clone()),
-                Status::Inactive { reason } => Served::Inactive { plugin: plugin.clone(), reason: reason.to_string() },
-            };
-            // Versions come in rising order: a later one counts, unless only the earlier is active.
-            match (served.get(&resolved.id), &answer) {
-                (Some(Served::Active(_)), Served::Inactive { .. }) => {}
-                _ => {
-                    served.insert(resolved.id.clone(), answer);
-                }
-            }
+    pub fn view(&self, tenant: &TenantId) -> Arc<TenantView> {
+        if self.choices.are_the_same_for_all() && self.moves.all_went_well() {
+            return self.default.clone();
         }
-        Self { resolution, links: Arc::new(links), served }
-    }
-
-    pub fn links(&self) -> &Arc<LinkTable> {
-        &self.links
-    }
-
-    /// What this tenant gets under a plugin's id.
-    pub fn served(&self, plugin: &str) -> Option<&Served> {
-        self.served.get(plugin)
-    }
-
-    /// True when this very version answers under its id.
-    pub fn serves(&self, key: &PluginKey) -> bool {
-        matches!(self.served(key.id.as_str()), Some(Served::Active(plugin)) if plugin.key() == key)
-    }
-
-    /// What one loaded version is for this tenant, whether it serves or not.
-    pub fn state(&self, plugin: &Arc<Plugin>) -> Served {
-        match self.resolved(plugin.key()).map(|resolved| &resolved.status) {
-            Some(Status::Inactive { reason }) => {
-                Served::Inactive { plugin: plugin.clone(), reason: reason.to_string() }
-            }
-            _ => Served::Active(plugin.clone()),
+        if let Some(view) = self.views.read().unwrap_or_else(PoisonError::into_inner).of.get(tenant) {
+            return view.clone();
         }
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        // Asked while nobody can remove the view that is made of it.
+        let setbacks = self.moves.setbacks(tenant);
+        let choices = decided(&self.choices, Some(tenant), &self.plugins, setbacks.as_ref());
+        let new = || Arc::new(TenantView::new(&self.plugins, &self.kept, &choices, self.choices.grants()));
+        let view = views.by_choices.entry(choices.clone()).or_insert_with(new).clone();
+        let view = Arc::new(view.with_values(values(&self.choices, Some(tenant), &self.plugins)));
+        views.of.insert(tenant.clone(), view.clone());
+        view
     }
 
-    /// The outcome for one loaded version.
-    pub fn resolved(&self, key: &PluginKey) -> Option<&PluginResolution> {
-        self.resolution.plugin(&key.id, &key.version)
+    /// Whether the tenant can call the plugin, with all that it reaches.
+    pub(super) fn is_ready(&self, tenant: &TenantId, plugin: &Plugin) -> bool {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        views.ready.get(tenant).is_some_and(|ready| ready.contains(&plugin.prepared.serial()))
     }
 
-    /// Why each import of a plugin leads where it does, for all its loaded versions.
-    pub fn explain(&self, plugin: &str) -> Option<Explanation> {
-        let versions: Vec<_> = self.resolution.plugins.iter().filter(|known| known.id.as_str() == plugin).collect();
-        if versions.is_empty() {
-            return None;
-        }
-        Some(Explanation {
-            text: versions.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-            versions: serde_json::to_value(versions).unwrap_or_default(),
-        })
+    /// Notes that it can.
+    pub(super) fn set_ready(&self, tenant: &TenantId, plugin: &Plugin) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.ready.entry(tenant.clone()).or_default().insert(plugin.prepared.serial());
+    }
+
+    /// Makes the tenant's view anew when it is asked for: something went wrong for it, or is to be tried again.
+    pub(super) fn forget(&self, tenant: &TenantId) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.of.remove(tenant);
+        views.ready.remove(tenant);
+        // What nobody has any longer would stay as long as the snapshot.
+        views.by_choices.retain(|_, view| view.has_siblings());
+    }
+
+    /// The links of a tenant that has decided nothing: what the registry writes down.
+    pub fn default_view(&self) -> &Arc<TenantView> {
+        &self.default
+    }
+
+    /// What the loaded versions of a plugin offer, and what the other plugins use of it.
+    pub fn published(&self, plugin: &str) -> Published {
+        let (own, others): (Vec<_>, Vec<_>) = self.plugins.iter().partition(|known| known.key().id.as_str() == plugin);
+        let offered: HashSet<ServiceName> =
+            own.iter().flat_map(|known| known.provider().offer.packages).map(|package| package.service).collect();
+        let versions = own.iter().map(|known| {
+            let interfaces = known.prepared.exports().iter().map(|export| {
+                let functions = export.functions.iter().map(|function| (function.name.as_str(), &function.shape));
+                PublishedInterface::new(&export.name, functions)
+            });
+            PublishedVersion::new(known.key(), &known.sha256, interfaces.collect())
+        });
+        let consumers = others.iter().filter_map(|known| {
+            let mut consumer = known.consumer();
+            consumer.needs.retain(|need| offered.contains(&need.name.interface.service()));
+            (!consumer.needs.is_empty()).then(|| PublishedConsumer::new(&consumer))
+        });
+        Published { versions: versions.collect(), consumers: consumers.collect() }
     }
 }
 
-/// A plugin as the resolver sees it: what its WIT says, with what its manifest adds.
-fn version(plugin: &Plugin) -> PluginVersion {
-    let exports = plugin
-        .prepared
-        .exports()
-        .iter()
-        .map(|export| Export { interface: export.name.interface.clone(), version: export.name.version.clone() });
-    let imports = plugin.prepared.imports().iter().map(|import| {
-        let name = &import.name;
-        let undeclared = Import::undeclared(name.interface.clone(), name.version.clone());
-        match plugin.manifest.dependency(&name.interface, &name.version) {
-            Some(declared) => Import {
-                requirement: declared.version.clone(),
-                required: declared.required,
-                reason: Some(declared.reason.clone()).filter(|reason| !reason.is_empty()),
-                ..undeclared
-            },
-            None => undeclared,
-        }
-    });
-    PluginVersion {
-        id: plugin.manifest.id.clone(),
-        version: plugin.manifest.version.clone(),
-        exports: exports.collect(),
-        imports: imports.collect(),
-    }
+/// What resolution needs to know for one tenant, or for one that has decided and set nothing.
+fn decided(
+    choices: &Choices,
+    tenant: Option<&TenantId>,
+    plugins: &[Arc<Plugin>],
+    setbacks: Option<&Setbacks>,
+) -> TenantChoices {
+    let unconfigured = choices.settings().unconfigured(tenant, plugins.iter().map(|plugin| &plugin.manifest));
+    TenantChoices { unconfigured, ..choices.of(tenant, keys(plugins), setbacks) }
 }
 
-fn imported<'a>(plugin: &'a Plugin, import: &Import) -> Option<&'a ImportedInterface> {
-    plugin
-        .prepared
-        .imports()
-        .iter()
-        .find(|known| known.name.interface == import.interface && known.name.version == import.version)
-}
-
-fn exported<'a>(plugin: &'a Plugin, export: &Export) -> Option<&'a ExportedInterface> {
-    plugin
-        .prepared
-        .exports()
-        .iter()
-        .find(|known| known.name.interface == export.interface && known.name.version == export.version)
-}
-
-/// Whether the provider has every function the importer calls, with the same types.
-fn types_agree(import: &ImportedInterface, export: &ExportedInterface) -> Result<(), String> {
-    for expected in &import.functions {
-        let name = format!("{}.{}", import.name.interface, expected.name);
-        let Some(found) = export.function(&expected.name) else {
-            return Err(format!("{name}: the function is missing"));
-        };
-        if let Some(difference) = found.shape.difference(&expected.shape) {
-            return Err(format!("{name}: {difference}"));
-        }
-    }
-    Ok(())
-}
-
-fn runtime_links<'a>(
-    plugin: &Plugin,
-    resolved: &PluginResolution,
-    find: &impl Fn(&PluginId, &semver::Version) -> Option<&'a Arc<Plugin>>,
-) -> Vec<Link> {
-    let each = plugin.prepared.imports().iter().zip(&resolved.links);
-    each.map(|(import, link)| match &link.outcome {
-        Outcome::Linked { provider } => find(&provider.id, &provider.version)
-            .and_then(|found| {
-                let export = Export { interface: import.name.interface.clone(), version: provider.export.clone() };
-                let exported = exported(found, &export)?;
-                let functions = import.functions.iter().map(|function| exported.function(&function.name).cloned());
-                let functions = functions.collect::<Option<Vec<_>>>()?;
-                Some(Link::Provider(Provider { plugin: found.prepared.clone(), functions }))
-            })
-            .unwrap_or_else(|| missing(import)),
-        Outcome::Missing { .. } => missing(import),
+/// The values of its configuration that each plugin reads for a tenant, or for one that has set nothing. Secrets are
+/// among them, in the clear.
+fn values<'a>(
+    choices: &Choices,
+    tenant: Option<&TenantId>,
+    plugins: &'a [Arc<Plugin>],
+) -> impl Iterator<Item = (&'a Plugin, Arc<Values>)> {
+    plugins.iter().filter_map(move |plugin| {
+        let values = choices.settings().effective(tenant, &plugin.manifest).as_text();
+        Some((&**plugin, Arc::new(values?)))
     })
-    .collect()
 }
 
-fn missing(import: &ImportedInterface) -> Link {
-    Link::Missing(format!("no loaded plugin provides {} for this tenant", import.name.interface))
+fn keys(plugins: &[Arc<Plugin>]) -> impl Iterator<Item = &PluginKey> {
+    plugins.iter().map(|plugin| plugin.key())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::db;
+
+    #[test]
+    fn a_view_is_shared_and_let_go_with_the_last_tenant_that_had_it() {
+        let decision = db::TenantPlugin {
+            tenant: "acme".into(),
+            plugin: "crm".into(),
+            enabled: true,
+            pin: None,
+            revision: 1,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        let choices = Choices::read(vec![decision], Vec::new(), None);
+        let snapshot = Snapshot::new(Loaded::default(), choices, Arc::default());
+        let [acme, beta] = ["acme", "beta"].map(|id| TenantId::parse(id).unwrap());
+        let kept = || snapshot.views.read().unwrap().by_choices.len();
+        let view = snapshot.view(&acme);
+        assert!(view.is_sibling_of(&snapshot.view(&beta)));
+        drop(view);
+        snapshot.forget(&acme);
+        assert_eq!(kept(), 1, "the other has it still");
+        snapshot.forget(&beta);
+        assert_eq!(kept(), 0);
+    }
 }

@@ -3,9 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::changes::Sources;
 use super::clock::CpuAllowance;
 use super::links::LinkTable;
-use crate::id::{CorrelationId, PluginId, TenantId, UserId, WorkspaceId};
+use super::tenant::Tenant;
+use crate::id::{CorrelationId, PluginId, RoleName, TenantId, UserId, WorkspaceId};
+use crate::permission::PermissionSet;
+
+/// [`CallContext::hook`] of the call that asks a plugin how it is.
+pub const HEALTH: &str = "health";
 
 /// The part of a context that is the same on every hop of a request.
 #[derive(Debug)]
@@ -13,14 +19,28 @@ pub struct Identity {
     pub tenant: TenantId,
     pub user: Option<UserId>,
     pub workspace: Option<WorkspaceId>,
-    pub roles: Vec<String>,
+    pub roles: Vec<RoleName>,
+    /// What the user may do, by these roles.
+    pub permissions: PermissionSet,
     pub correlation_id: CorrelationId,
+    /// How many events caused each other up to this request; 0 for one from outside.
+    pub hops: u8,
+}
+
+impl Identity {
+    /// Of what the host calls by itself, for a tenant. There is no user, so it may call what asks for no permission.
+    pub fn of_the_host(tenant: TenantId, correlation_id: CorrelationId, hops: u8) -> Self {
+        let (user, workspace, roles, permissions) = (None, None, Vec::new(), PermissionSet::none());
+        Self { tenant, user, workspace, roles, permissions, correlation_id, hops }
+    }
 }
 
 /// The immutable identity and limits of one call.
 #[derive(Clone)]
 pub struct CallContext {
     pub identity: Arc<Identity>,
+    /// What the host calls by itself, as a lifecycle function or [`HEALTH`]; none for the calls of users and plugins.
+    pub hook: Option<&'static str>,
     /// The plugin that makes the call; none when it comes from outside.
     pub caller: Option<PluginId>,
     /// How many plugin calls lie above this one.
@@ -31,6 +51,8 @@ pub struct CallContext {
     pub cpu: CpuAllowance,
     /// The providers of this tenant's imports, as they were when the request came in.
     pub links: Arc<LinkTable>,
+    /// What is noted while this call or one above it computes an answer to be kept.
+    pub sources: Option<Arc<Sources>>,
 }
 
 impl CallContext {
@@ -41,17 +63,24 @@ impl CallContext {
     pub fn child(&self, caller: PluginId, reserve_percent: u8) -> Self {
         Self {
             identity: self.identity.clone(),
+            hook: None,
             caller: Some(caller),
             depth: self.depth.saturating_add(1),
             deadline: self.deadline_below(reserve_percent),
             cpu: self.cpu.child(reserve_percent),
             links: self.links.clone(),
+            sources: self.sources.clone(),
         }
     }
 
     /// When what this call waits for is given up, `reserve_percent` of the time that is left before its own deadline.
     pub fn deadline_below(&self, reserve_percent: u8) -> Instant {
         self.deadline - share(self.remaining(), reserve_percent)
+    }
+
+    /// What the tenant has in use, this call included.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        self.cpu.clock().tenant()
     }
 
     pub fn remaining(&self) -> Duration {
@@ -67,6 +96,7 @@ fn share(whole: Duration, percent: u8) -> Duration {
 mod tests {
     use super::*;
     use crate::runtime::CpuClock;
+    use crate::runtime::tenant::tests::{tenant, tenants};
 
     #[test]
     fn a_child_leaves_its_caller_time_to_answer() {
@@ -76,13 +106,17 @@ mod tests {
                 user: None,
                 workspace: None,
                 roles: Vec::new(),
+                permissions: PermissionSet::none(),
                 correlation_id: CorrelationId::new(),
+                hops: 0,
             }),
+            hook: None,
             caller: None,
             depth: 0,
             deadline: Instant::now() + Duration::from_secs(10),
-            cpu: CpuClock::start().allowance(Duration::from_millis(50)),
+            cpu: CpuClock::start(tenant(&tenants(), "acme")).allowance(Duration::from_millis(50), Duration::ZERO),
             links: Arc::new(LinkTable::default()),
+            sources: None,
         };
         let child = context.child(PluginId::parse("crm").unwrap(), 10);
         assert_eq!(child.depth, 1);

@@ -5,7 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -42,7 +42,12 @@ pub fn compatibility_hash(engine: &Engine) -> String {
     crate::hash::hex(&sink.0.finalize())
 }
 
-pub(super) fn build(limits: &LimitsConfig, pool: &PoolConfig) -> wasmtime::Result<Engine> {
+/// The engine that plugins run on.
+///
+/// # Errors
+///
+/// When the machine cannot give the pool what the configuration asks for.
+pub fn build(limits: &LimitsConfig, pool: &PoolConfig) -> wasmtime::Result<Engine> {
     let mut config = codegen_config();
     config.max_wasm_stack(limits.wasm_stack_bytes);
     config.async_stack_size(limits.async_stack_bytes);
@@ -76,22 +81,38 @@ fn pooling(limits: &LimitsConfig, pool: &PoolConfig) -> PoolingAllocationConfig 
     pooling
 }
 
+/// How many ticks there have been.
+#[derive(Clone, Default)]
+pub(super) struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    pub(super) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Advances the engine's epoch from a thread of its own, so that no busy executor can hold time back.
 pub(super) struct Ticker {
     stop: Arc<AtomicBool>,
+    ticks: Ticks,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     pub(super) fn start(engine: &Engine, tick: Duration) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let (stop, ticks) = (Arc::new(AtomicBool::new(false)), Ticks::default());
+        let (stopped, counted) = (stop.clone(), ticks.clone());
         let engine = engine.weak();
         let thread = std::thread::Builder::new()
             .name("epoch".into())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
                     std::thread::park_timeout(tick);
+                    counted.count();
                     match engine.upgrade() {
                         Some(engine) => engine.increment_epoch(),
                         None => break,
@@ -99,7 +120,11 @@ impl Ticker {
                 }
             })
             .ok();
-        Self { stop, thread }
+        Self { stop, ticks, thread }
+    }
+
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.ticks
     }
 }
 

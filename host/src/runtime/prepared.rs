@@ -10,6 +10,8 @@ use wasmtime_wasi::clocks::WasiClocks;
 use wasmtime_wasi::p2::bindings as p2;
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 
+use super::rules::Rules;
+use super::shape::Budget;
 use super::signature::{self, ExportedInterface, ImportedInterface, PrepareError};
 use super::state::CallState;
 use super::{deferred, forward};
@@ -30,10 +32,14 @@ impl fmt::Display for PluginKey {
 }
 
 /// What a plugin is made of.
-pub struct PreparedParts {
+pub struct PreparedParts<'a> {
     pub key: PluginKey,
     pub component: Component,
     pub tables: Arc<PluginTables>,
+    /// What the endpoints that name a function say of it.
+    pub rules: &'a dyn Fn(&InterfaceName, &str) -> Rules,
+    /// What it may publish.
+    pub topics: Vec<Box<str>>,
 }
 
 /// A plugin with its imports linked.
@@ -43,6 +49,7 @@ pub struct PreparedPlugin {
     pre: InstancePre<CallState>,
     proxy: Option<ProxyIndices>,
     tables: Arc<PluginTables>,
+    topics: Vec<Box<str>>,
     exports: Vec<ExportedInterface>,
     imports: Vec<ImportedInterface>,
     capabilities: Vec<String>,
@@ -54,11 +61,12 @@ impl PreparedPlugin {
     /// # Errors
     ///
     /// [`PrepareError`] names the import, export or type that cannot be served.
-    pub fn new(parts: PreparedParts) -> Result<Self, PrepareError> {
+    pub fn new(parts: PreparedParts<'_>) -> Result<Self, PrepareError> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let component = &parts.component;
-        let exports = signature::exports(component)?;
-        let signature::Imports { services, capabilities } = signature::imports(component)?;
+        let mut budget = Budget::default();
+        let exports = signature::exports(component, parts.rules, &mut budget)?;
+        let signature::Imports { services, capabilities } = signature::imports(component, &mut budget)?;
         let linker = link(component, &services).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
         let pre = linker.instantiate_pre(component).map_err(|error| PrepareError::Link(format!("{error:#}")))?;
         let proxy = if serves_http(component) {
@@ -72,6 +80,7 @@ impl PreparedPlugin {
             pre,
             proxy,
             tables: parts.tables,
+            topics: parts.topics,
             exports,
             imports: services,
             capabilities,
@@ -105,7 +114,8 @@ impl PreparedPlugin {
         self.exports.iter().find(|export| export.name.interface == *interface && version(&export.name.version))
     }
 
-    pub(super) fn serial(&self) -> u64 {
+    /// Tells it from every other, also of the same version.
+    pub fn serial(&self) -> u64 {
         self.serial
     }
 
@@ -117,8 +127,20 @@ impl PreparedPlugin {
         self.proxy.as_ref()
     }
 
-    pub(super) fn tables(&self) -> &Arc<PluginTables> {
+    /// The topics that it may publish.
+    pub fn topics(&self) -> &[Box<str>] {
+        &self.topics
+    }
+
+    pub fn tables(&self) -> &Arc<PluginTables> {
         &self.tables
+    }
+}
+
+impl Drop for PreparedPlugin {
+    /// Neither a snapshot nor a call holds it any longer: its machine code goes with it.
+    fn drop(&mut self) {
+        tracing::debug!(plugin = %self.key, "plugin released");
     }
 }
 
@@ -129,9 +151,13 @@ fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Resu
     p2::clocks::wall_clock::add_to_linker::<CallState, WasiClocks>(&mut linker, CallState::clocks)?;
     p2::clocks::monotonic_clock::add_to_linker::<CallState, WasiClocks>(&mut linker, CallState::clocks)?;
     linker.allow_shadowing(false);
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    crate::capability::outbound::add_to_linker(&mut linker, CallState::header_bytes)?;
     crate::capability::context::add_to_linker(&mut linker, CallState::identity)?;
     crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;
+    crate::capability::events::add_to_linker(&mut linker, CallState::events)?;
+    crate::capability::config::add_to_linker(&mut linker, CallState::config)?;
+    crate::capability::keyvalue::add_to_linker(&mut linker, CallState::keyvalue)?;
+    crate::capability::logging::add_to_linker(&mut linker, CallState::logging)?;
     for (index, service) in services.iter().enumerate() {
         forward::add_to_linker(&mut linker, index, service)?;
         deferred::add_to_linker(&mut linker, index, service)?;

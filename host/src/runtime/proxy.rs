@@ -15,9 +15,11 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{Error as WasiHttpError, WasiHttpView};
 
+use super::changes::NoteOnDrop;
 use super::context::CallContext;
 use super::prepared::PreparedPlugin;
-use super::{CallFailure, CpuClock, Runtime};
+use super::{CallFailure, Cause, CpuClock, Runtime};
+use crate::id::TenantId;
 
 /// The body of a plugin's own answer. It may still be written while the client reads it.
 pub type ProxyBody = UnsyncBoxBody<Bytes, ProxyBodyError>;
@@ -46,13 +48,16 @@ impl Runtime {
         let clock: Arc<CpuClock> = context.cpu.clock().clone();
         let progress = Arc::<Progress>::default();
         let (runtime, target, told) = (self.clone(), plugin.clone(), progress.clone());
+        let tenant = context.identity.tenant.clone();
+        let noted = (!request.method().is_safe()).then(|| NoteOnDrop::new(context.tenant(), &plugin.key().id));
         let mut task = AbortOnDrop(tokio::spawn(clock.run(async move {
+            let _noted = noted;
             let handle = async |context| runtime.handle(&target, context, request, sender, &told).await;
             let outcome = runtime.within_limits(&target, context, handle).await;
             if let Err(failure) = &outcome
                 && told.answered.load(Ordering::Acquire)
             {
-                tracing::warn!(plugin = %target.key(), %failure, "a plugin's answer broke off");
+                broke_off(&runtime, &target, &tenant, failure);
             }
             outcome
         })));
@@ -66,6 +71,7 @@ impl Runtime {
                 plugin: name(),
                 message: format!("the handler answered with the error {code:?}"),
                 backtrace: None,
+                cause: Cause::Plugin,
             }),
             Err(_gone) => match (&mut task.0).await {
                 Ok(Err(failure)) => Err(failure),
@@ -73,6 +79,7 @@ impl Runtime {
                     plugin: name(),
                     message: "the handler returned without an answer".into(),
                     backtrace: None,
+                    cause: Cause::Plugin,
                 }),
                 Err(_) => Err(CallFailure::Host { plugin: name() }),
             },
@@ -105,6 +112,13 @@ impl Runtime {
         outcome.await.map_err(|error| store.data().failure(error))?;
         unfinished.0 = None;
         Ok(())
+    }
+}
+
+fn broke_off(runtime: &Runtime, plugin: &PreparedPlugin, tenant: &TenantId, failure: &CallFailure) {
+    let reason = failure.to_string();
+    if runtime.log.admits(tenant, reason.len()) {
+        tracing::warn!(plugin = %plugin.key(), %tenant, reason, "a plugin's answer broke off");
     }
 }
 

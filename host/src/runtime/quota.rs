@@ -1,8 +1,12 @@
 //! The memory and tables of one call, counted together.
 //!
-//! wasmtime's own limits are per memory; a component may have several. Here one sum holds for the store.
+//! wasmtime's own limits are per memory and per table; a component may have several of both. Here one sum of bytes
+//! holds for the store, and counts from before the first instruction: a memory is asked for when it is made.
 
 use wasmtime::ResourceLimiter;
+
+/// What an element of a table takes: a pointer.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 
 /// Bounds what one store may allocate, and remembers whether it asked for more.
 pub(super) struct MemoryQuota {
@@ -33,12 +37,18 @@ impl ResourceLimiter for MemoryQuota {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.table_elements {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES);
+        let total = self.used_bytes.saturating_add(grown);
+        if desired > self.table_elements || total > self.limit_bytes {
             self.exceeded = true;
             return Ok(false);
         }
-        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.used_bytes = total;
+        Ok(true)
     }
 }
 
@@ -53,5 +63,22 @@ mod tests {
         assert!(!quota.memory_growing(0, 60, None).unwrap());
         assert!(quota.exceeded);
         assert!(quota.memory_growing(60, 100, None).unwrap());
+    }
+
+    #[test]
+    fn tables_count_beside_memories() {
+        let mut quota = MemoryQuota::new(100, 10);
+        assert!(quota.table_growing(0, 10, None).unwrap());
+        assert!(!quota.memory_growing(0, 30, None).unwrap());
+        assert!(quota.memory_growing(0, 20, None).unwrap());
+        assert!(!quota.table_growing(0, 1, None).unwrap());
+    }
+
+    #[test]
+    fn what_a_maximum_refuses_is_not_counted() {
+        let mut quota = MemoryQuota::new(100, 10);
+        assert!(!quota.table_growing(0, 10, Some(9)).unwrap());
+        assert!(!quota.memory_growing(0, 100, Some(99)).unwrap());
+        assert!(!quota.exceeded && quota.used_bytes == 0);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A [`Shape`] is made once, when a component is loaded, and holds all that a call needs to know of the
 //! type, so no call asks wasmtime about types. It is bounded in depth and size when it is made
-//! ([`DEPTH_MAX`], [`PARTS_MAX`], [`NAMES_MAX`]); whoever walks one along its structure needs no bound of its own.
+//! ([`DEPTH_MAX`], [`PARTS_MAX`], [`NAMES_MAX`], and for the whole component [`COMPONENT_PARTS_MAX`]); whoever walks one along its structure needs no bound of its own.
 //!
 //! How a type appears in JSON (its *form*) follows from its structure alone, so two shapes without a
 //! [`Difference`] have the same form. Everything here is shared by `Arc`: cloning a shape is cheap.
@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 pub use self::difference::{Difference, Part, Segment};
 pub use self::function::FunctionShape;
-pub use self::of::{DEPTH_MAX, NAMES_MAX, PARTS_MAX, Unsupported, UnsupportedKind};
+pub use self::of::{
+    Budget, COMPONENT_PARTS_MAX, DEPTH_MAX, NAME_PART_BYTES, NAMES_MAX, PARTS_MAX, Unsupported, UnsupportedKind,
+};
 
 /// A WIT type whose values can be copied between stores.
 #[derive(Debug, Clone)]

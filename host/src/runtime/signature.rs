@@ -10,7 +10,8 @@ use semver::Version;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
-use super::shape::{FunctionShape, Unsupported};
+use super::rules::Rules;
+use super::shape::{Budget, FunctionShape, Unsupported};
 use crate::id::InterfaceName;
 
 /// An interface at a version, as in `crm:contacts/contacts@1.0.0`.
@@ -39,6 +40,10 @@ impl fmt::Display for VersionedInterface {
 pub struct ExportedFunction {
     pub name: String,
     pub shape: FunctionShape,
+    /// What the endpoints that name it say.
+    pub rules: Rules,
+    /// Among the functions of its plugin.
+    pub(super) number: u32,
     pub(super) index: ComponentExportIndex,
 }
 
@@ -84,9 +89,17 @@ pub enum PrepareError {
     Link(String),
 }
 
-pub(super) fn exports(component: &Component) -> Result<Vec<ExportedInterface>, PrepareError> {
+/// What is said of the functions of an interface.
+pub(super) type RulesOf<'a> = &'a dyn Fn(&InterfaceName, &str) -> Rules;
+
+pub(super) fn exports(
+    component: &Component,
+    rules: RulesOf<'_>,
+    budget: &mut Budget,
+) -> Result<Vec<ExportedInterface>, PrepareError> {
     let engine = component.engine();
     let mut interfaces = Vec::new();
+    let mut number = 0;
     for (name, item) in component.component_type().exports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
         if is_standard(name) {
@@ -102,8 +115,10 @@ pub(super) fn exports(component: &Component) -> Result<Vec<ExportedInterface>, P
                 _ => continue,
             };
             let Some(index) = component.get_export_index(Some(&parent), function) else { continue };
-            let shape = shape(name, function, &ty)?;
-            functions.push(Arc::new(ExportedFunction { name: function.to_string(), shape, index }));
+            let shape = shape(name, function, &ty, budget)?;
+            let rules = rules(&parsed.interface, function);
+            functions.push(Arc::new(ExportedFunction { name: function.to_string(), shape, rules, number, index }));
+            number += 1;
         }
         interfaces.push(ExportedInterface { name: parsed, functions });
     }
@@ -117,7 +132,7 @@ pub(super) struct Imports {
     pub(super) capabilities: Vec<String>,
 }
 
-pub(super) fn imports(component: &Component) -> Result<Imports, PrepareError> {
+pub(super) fn imports(component: &Component, budget: &mut Budget) -> Result<Imports, PrepareError> {
     let engine = component.engine();
     let mut found = Imports { services: Vec::new(), capabilities: Vec::new() };
     for (name, item) in component.component_type().imports(engine) {
@@ -133,14 +148,14 @@ pub(super) fn imports(component: &Component) -> Result<Imports, PrepareError> {
             instance.exports(engine).map(|(name, item)| (name.to_string(), item.ty)).collect();
         match parsed.interface.deferred_from() {
             Some(interface) => {
-                let functions = deferred_functions(name, &items)?;
+                let functions = deferred_functions(name, &items, budget)?;
                 let plain = VersionedInterface { interface, version: parsed.version };
                 let service = service(&mut found.services, plain);
                 service.deferred_name = Some(name.to_string());
                 add_functions(name, service, functions)?;
             }
             None => {
-                let functions = plain_functions(name, &items)?;
+                let functions = plain_functions(name, &items, budget)?;
                 let service = service(&mut found.services, parsed);
                 service.plain_name = Some(name.to_string());
                 add_functions(name, service, functions)?;
@@ -181,12 +196,16 @@ fn add_functions(
     Ok(())
 }
 
-fn plain_functions(interface: &str, items: &[(String, ComponentItem)]) -> Result<Vec<ImportedFunction>, PrepareError> {
+fn plain_functions(
+    interface: &str,
+    items: &[(String, ComponentItem)],
+    budget: &mut Budget,
+) -> Result<Vec<ImportedFunction>, PrepareError> {
     let mut functions = Vec::new();
     for (name, item) in items {
         match item {
             ComponentItem::ComponentFunc(ty) => {
-                let shape = shape(interface, name, ty)?;
+                let shape = shape(interface, name, ty, budget)?;
                 functions.push(ImportedFunction { name: name.clone(), shape });
             }
             ComponentItem::Type(_) => {}
@@ -201,6 +220,7 @@ fn plain_functions(interface: &str, items: &[(String, ComponentItem)]) -> Result
 fn deferred_functions(
     interface: &str,
     items: &[(String, ComponentItem)],
+    budget: &mut Budget,
 ) -> Result<Vec<ImportedFunction>, PrepareError> {
     let function = |name: &str| {
         items.iter().find_map(|(item_name, item)| match item {
@@ -217,11 +237,10 @@ fn deferred_functions(
         };
         // A view whose answer is never taken is allowed: then only the parameters can be compared.
         let get = function(&format!("[method]{call}.get"));
-        let shape = FunctionShape::of_deferred(start, get).map_err(|source| PrepareError::Type {
-            interface: interface.into(),
-            function: plain.into(),
-            source,
-        })?;
+        let shape = budget
+            .name(plain)
+            .and_then(|()| FunctionShape::of_deferred(start, get, budget))
+            .map_err(|source| PrepareError::Type { interface: interface.into(), function: plain.into(), source })?;
         functions.push(ImportedFunction { name: plain.to_string(), shape });
     }
     Ok(functions)
@@ -231,8 +250,13 @@ fn started_call(function: &str) -> Option<&str> {
     function.strip_prefix("[static]")?.strip_suffix(".start")
 }
 
-fn shape(interface: &str, function: &str, ty: &ComponentFunc) -> Result<FunctionShape, PrepareError> {
-    FunctionShape::of(ty).map_err(|source| PrepareError::Type {
+fn shape(
+    interface: &str,
+    function: &str,
+    ty: &ComponentFunc,
+    budget: &mut Budget,
+) -> Result<FunctionShape, PrepareError> {
+    budget.name(function).and_then(|()| FunctionShape::of(ty, budget)).map_err(|source| PrepareError::Type {
         interface: interface.to_string(),
         function: function.to_string(),
         source,
@@ -268,5 +292,23 @@ mod tests {
         for wrong in ["crm:contacts/contacts", "contacts@1.0.0", "crm:contacts@1.0.0", "crm:contacts/c@one"] {
             assert!(VersionedInterface::parse(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn many_functions_of_large_types_are_refused_together() {
+        let import = |functions: usize| {
+            let uses = " $e".repeat(30);
+            let cases: String = (0..500).map(|case| format!(" \"c{case}\"")).collect();
+            let types = format!("(type $e' (enum {cases})) (export \"e\" (type $e (eq $e'))) (type $t (tuple {uses}))");
+            let functions = (0..functions).map(|index| format!("(export \"f{index}\" (func (param \"x\" $t)))"));
+            let instance = format!("(instance {types} {})", functions.collect::<String>());
+            let text = format!("(component (import \"test:types/all@1.0.0\" {instance}))");
+            let engine = wasmtime::Engine::default();
+            let component = Component::from_binary(&engine, &wat::parse_str(text).unwrap()).unwrap();
+            imports(&component, &mut Budget::default()).map(|imports| imports.services[0].functions.len())
+        };
+        assert_eq!(import(13).unwrap(), 13);
+        let error = import(14).map(drop).unwrap_err().to_string();
+        assert!(error.contains("in all functions together"), "{error}");
     }
 }

@@ -60,7 +60,9 @@ async fn waiting_uses_up_no_cpu_budget() {
 
 #[tokio::test]
 async fn memory_ends_at_its_limit() {
-    let host = Host::with_config(&["probe", "greeter-1-0"], "limits.memory_bytes = 33554432").await;
+    // Touching so much memory takes a busy machine longer than the usual budget.
+    let config = "limits.memory_bytes = 33554432\nlimits.cpu_budget_ms = 2000";
+    let host = Host::with_config(&["probe", "greeter-1-0"], config).await;
     assert_eq!(*probe(&host, "allocate", json!({ "mebibytes": 16 })).await.data(200), 16);
     let refused = probe(&host, "allocate", json!({ "mebibytes": 40 })).await;
     let message = "plugin probe asked for more memory than the 33554432 bytes a call may have";
@@ -95,8 +97,28 @@ async fn resources_end_at_their_limit() {
     let host = Host::with_config(&["probe", "prober"], "limits.resource_table_entries = 20").await;
     let overlap =
         async |calls: u32| host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": calls })).await;
-    overlap(200).await.refusal(502, "plugin_trapped");
+    let message = "plugin prober held more than the 20 resources a call may (limits.resource_table_entries): drop what is \
+                   done with";
+    assert_eq!(overlap(200).await.message(503, "handles"), message);
     assert_eq!(*overlap(10).await.data(200), 10);
+
+    let host = Host::with_config(&["probe", "prober"], "limits.handles = 20").await;
+    let refused = host.post("/plugins/prober/overlap", json!({ "milliseconds": 1, "calls": 200 })).await;
+    let message = "plugin prober held more than the 20 handles a call may (limits.handles): drop what is done with";
+    assert_eq!(refused.message(503, "handles"), message);
+}
+
+#[tokio::test]
+async fn host_calls_end_at_their_limit() {
+    let config = "limits.host_calls = 500\nlimits.cpu_budget_ms = 1000";
+    let host = Host::with_config(&["probe", "prober", "hostile-sink"], config).await;
+    let ask = async |times: u32| host.post("/plugins/hostile-sink/call-host", json!({ "times": times })).await;
+    let message = "plugin hostile-sink called the host more than the 500 times a call may (limits.host_calls)";
+    assert_eq!(ask(501).await.message(503, "host_calls"), message);
+    // What a call had is not counted against the next.
+    for _ in 0..3 {
+        assert_eq!(*ask(490).await.data(200), 490);
+    }
 }
 
 #[tokio::test]

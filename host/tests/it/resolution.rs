@@ -25,7 +25,7 @@ async fn asked(host: &Host, plugin: &str) -> Value {
     host.get(&format!("/plugins/{plugin}/ask/Ada")).await.data(200).clone()
 }
 
-const ALTERED: &str = "greeter-altered 1.0.0: types differ: demo:greeter/greeter.greet: result: ok: \
+const ALTERED: &str = "greeter 1.2.0: types differ: demo:greeter/greeter.greet: result: ok: \
                        field \"email\": option<string>, expected string";
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn explain_prints_the_link_and_each_that_was_passed_over() {
         output(explain).await.success(),
         "caller 1.0.0 — active\n  \
            demo:greeter/greeter ^1.0.0  ->  greeter 1.1.0 (exports 1.1.0)\n      \
-               passed over: greeter-altered 1.0.0 — types differ: demo:greeter/greeter.greet: result: ok: field \
+               passed over: greeter 1.2.0 — types differ: demo:greeter/greeter.greet: result: ok: field \
                \"email\": option<string>, expected string\n      \
                passed over: greeter 1.0.0 — a higher version is available\n"
     );
@@ -116,7 +116,7 @@ async fn a_provider_whose_types_differ_does_not_serve_for_want_of_another() {
     host.get("/plugins/caller/ask/Ada").await.refusal(503, "plugin_inactive");
     assert_eq!(passed_over(&link(&host, "caller").await), [ALTERED]);
     // It works for those who take it as it is.
-    let greeting = host.get("/plugins/greeter-altered/greetings/Ada").await;
+    let greeting = host.get("/plugins/greeter/greetings/Ada").await;
     assert_eq!(greeting.data(200)["text"], "1.2.0 greets Ada");
 }
 

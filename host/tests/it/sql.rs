@@ -139,7 +139,7 @@ async fn a_transaction_is_no_way_out_either() {
 
 #[tokio::test]
 async fn a_query_without_end_stops_in_time_for_the_plugin_to_say_so() {
-    let host = Host::with_config(&["probe"], "limits.wall_deadline_ms = 3000").await;
+    let host = Host::with_config(&["probe"], "limits.wall_deadline_ms = 3000\nlimits.sql_cpu_ms = 60000").await;
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     let begun = Instant::now();
     // As many as there are connections that read, and one more.
@@ -302,7 +302,8 @@ async fn two_tenants_never_see_each_others_rows() {
 
 #[tokio::test]
 async fn a_result_too_large_is_refused_with_the_way_to_page() {
-    let config = "sql.result_rows = 100\nsql.result_bytes = 65536\nsql.value_bytes = 70000";
+    let config =
+        "sql.result_rows = 100\nsql.result_bytes = 65536\nsql.value_bytes = 70000\nkeyvalue.value_bytes = 60000";
     let host = Host::with_config(&["probe"], config).await;
     let numbers = |most: u32| {
         format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT i FROM n")

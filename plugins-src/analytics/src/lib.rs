@@ -44,7 +44,8 @@ wit_bindgen::generate!({
 tenon_plugin::embed! { manifest: "../plugin.json" }
 
 tenon_plugin::service_types! {
-    crate::crm::deals::deals: Decimal;
+    crate::crm::contacts::contacts: Unavailable;
+    crate::crm::deals::deals: Decimal, Unavailable;
     crate::exports::analytics::reports::reports: Timestamp, Decimal;
 }
 

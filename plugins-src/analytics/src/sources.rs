@@ -1,4 +1,6 @@
-//! What the reports are made from: the CRM's services.
+//! What the reports are made from: the CRM's services. They only read, so what is unavailable is asked again.
+
+use tenon_plugin::retry;
 
 use crate::crm::contacts::contacts::{self, Contact, ContactQuery};
 use crate::crm::deals::deals::{self, Deal, DealQuery, Stage};
@@ -12,7 +14,7 @@ const PAGE: u32 = 200;
 pub fn all_contacts() -> Result<Vec<Contact>, Problem> {
     all(|skip| {
         let query = ContactQuery { skip: Some(skip), take: Some(PAGE), search: None, tags: None };
-        contacts::list(&query).map(|page| (page.items, page.total)).map_err(Problem::from)
+        retry(|| contacts::list(&query)).map(|page| (page.items, page.total)).map_err(Problem::from)
     })
 }
 
@@ -21,7 +23,7 @@ pub fn all_deals(stages: &[Stage]) -> Result<Vec<Deal>, Problem> {
     let mut query = DealQuery { stage: Some(stages.to_vec()), ..deals_query(PAGE) };
     all(|skip| {
         query.skip = Some(skip);
-        deals::list(&query).map(|page| (page.items, page.total)).map_err(Problem::from)
+        retry(|| deals::list(&query)).map(|page| (page.items, page.total)).map_err(Problem::from)
     })
 }
 

@@ -1,12 +1,15 @@
 //! `crm:contacts`: who the business deals with.
 
-use tenon_plugin::sql::{self, ConstraintKind, Executor, Filter, Row, Transaction, Value, params};
-use tenon_plugin::{Fields, Timestamp};
+use tenon_plugin::sql::{self, Columns, ConstraintKind, Executor, Filter, FromRow, Row, Transaction, params};
+use tenon_plugin::{Fields, Ids, Timestamp, patch};
 
 use crate::exports::crm::contacts::contacts::{
     Contact, ContactChanges, ContactPage, ContactQuery, Error, Guest, NewContact,
 };
-use crate::{Crm, ids};
+use crate::{Crm, news};
+
+/// What contacts are called: `contact-7`.
+pub const IDS: Ids = Ids::of("contact");
 
 const COLUMNS: &str = "id, first_name, last_name, email, phone, company, job_title, created_at, updated_at";
 
@@ -27,7 +30,7 @@ impl Guest for Crm {
     }
 
     fn get(id: String) -> Result<Contact, Error> {
-        find(&sql::Database, &id)
+        find(&sql::Database, IDS.read(&id)?)
     }
 
     fn create(new: NewContact) -> Result<Contact, Error> {
@@ -46,53 +49,36 @@ impl Guest for Crm {
         };
         check(&mut contact)?;
         sql::transaction(|tx| {
-            let number = ids::next(tx, ids::CONTACT)?;
-            tx.execute(
-                "INSERT INTO contact (first_name, last_name, email, email_key, phone, company, job_title,
-                                      search_text, updated_at, id, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9)",
-                &column_values(&contact, number),
-            )
-            .map_err(|error| email_taken(error, &contact.email))?;
+            let number = IDS.next(tx)?;
+            let columns = columns(&contact).set("id", number).set("created_at", contact.created_at);
+            tx.insert("contact", columns).map_err(|error| email_taken(error, &contact.email))?;
             save_tags(tx, number, &contact.tags)?;
-            Ok(Contact { id: ids::write(ids::CONTACT, number), ..contact })
+            contact.id = IDS.write(number);
+            news::contact(tx, "contact.created", &contact)?;
+            Ok(contact)
         })
     }
 
     fn update(id: String, changes: ContactChanges) -> Result<Contact, Error> {
-        let number = ids::read(ids::CONTACT, &id).ok_or_else(|| not_found(&id))?;
+        let number = IDS.read(&id)?;
+        let retagged = changes.tags.is_some();
         sql::transaction(|tx| {
-            let before = find(tx, &id)?;
-            let retagged = changes.tags.is_some();
-            let mut contact = Contact {
-                first_name: changes.first_name.unwrap_or(before.first_name),
-                last_name: changes.last_name.unwrap_or(before.last_name),
-                email: changes.email.unwrap_or(before.email),
-                phone: changes.phone.or(before.phone),
-                company: changes.company.or(before.company),
-                position: changes.position.or(before.position),
-                tags: changes.tags.unwrap_or(before.tags),
-                updated_at: Timestamp::now().into(),
-                ..before
-            };
+            let mut contact = find(tx, number)?;
+            patch!(contact from changes: first_name, last_name, email, phone, company, position, tags);
+            contact.updated_at = Timestamp::now().into();
             check(&mut contact)?;
-            tx.execute(
-                "UPDATE contact SET first_name = $1, last_name = $2, email = $3, email_key = $4, phone = $5,
-                        company = $6, job_title = $7, search_text = $8, updated_at = $9
-                 WHERE id = $10",
-                &column_values(&contact, number),
-            )
-            .map_err(|error| email_taken(error, &contact.email))?;
+            tx.update("contact", number, columns(&contact)).map_err(|error| email_taken(error, &contact.email))?;
             if retagged {
                 tx.execute("DELETE FROM contact_tag WHERE contact_id = $1", params![number])?;
                 save_tags(tx, number, &contact.tags)?;
             }
+            news::contact(tx, "contact.updated", &contact)?;
             Ok(contact)
         })
     }
 
     fn delete(id: String) -> Result<(), Error> {
-        let number = ids::read(ids::CONTACT, &id).ok_or_else(|| not_found(&id))?;
+        let number = IDS.read(&id)?;
         sql::transaction(|tx| {
             let deals: u64 = tx.query_one("SELECT count(*) FROM deal WHERE contact_id = $1", params![number])?;
             if deals > 0 {
@@ -100,10 +86,9 @@ impl Guest for Crm {
                 let fix = "first move what is to stay to another contact";
                 return Err(Error::Conflict(format!("{deals} {deals_refer} to {id}; {fix}")));
             }
-            match tx.execute("DELETE FROM contact WHERE id = $1", params![number])? {
-                0 => Err(not_found(&id)),
-                _ => Ok(()),
-            }
+            let contact = find(tx, number)?;
+            tx.execute("DELETE FROM contact WHERE id = $1", params![number])?;
+            Ok(news::contact(tx, "contact.deleted", &contact)?)
         })
     }
 }
@@ -120,101 +105,74 @@ fn check(contact: &mut Contact) -> Result<(), Error> {
     Ok(fields.finish()?)
 }
 
-/// The conditions of a query. What people search for is compared in lower case made here, because databases
-/// differ in which letters they know the case of.
 fn matching(mut query: ContactQuery, fields: &mut Fields) -> Filter {
     let mut filter = Filter::new();
     fields.optional("search", &mut query.search, 200);
-    if let Some(search) = query.search {
-        filter.and(r"search_text LIKE {} ESCAPE '\'", [sql::contains_pattern(&search.to_lowercase())]);
-    }
+    filter.and_search("search_text", query.search.as_deref());
     let mut tags = query.tags.unwrap_or_default();
     fields.labels("tags", &mut tags, 50, 50);
-    if !tags.is_empty() {
-        filter.and("id IN (SELECT contact_id FROM contact_tag WHERE tag IN ({}))", tags);
-    }
+    filter.and_given("id IN (SELECT contact_id FROM contact_tag WHERE tag IN ({}))", tags);
     filter
 }
 
-/// The columns in the order both writing statements number them; `search_text` holds what a search looks
-/// through, one line each, so that nothing is found across two of them.
-fn column_values(contact: &Contact, number: i64) -> [Value; 10] {
+/// What is stored of a contact, but for what never changes. `email_key` keeps emails unique whatever their case.
+fn columns(contact: &Contact) -> Columns {
     let Contact { first_name, last_name, email, .. } = contact;
-    [
-        first_name.into(),
-        last_name.into(),
-        email.into(),
-        email.to_lowercase().into(),
-        (&contact.phone).into(),
-        (&contact.company).into(),
-        (&contact.position).into(),
-        format!("{first_name}\n{last_name}\n{email}").to_lowercase().into(),
-        Timestamp::from(contact.updated_at).as_micros().into(),
-        number.into(),
-    ]
+    Columns::new()
+        .set("first_name", first_name)
+        .set("last_name", last_name)
+        .set("email", email)
+        .set("email_key", email.to_lowercase())
+        .set("phone", &contact.phone)
+        .set("company", &contact.company)
+        .set("job_title", &contact.position)
+        .set("search_text", sql::search_text([first_name, last_name, email]))
+        .set("updated_at", contact.updated_at)
 }
 
 fn save_tags(tx: &Transaction, contact: i64, tags: &[String]) -> sql::Result<()> {
-    if tags.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<String> = (2..tags.len() + 2).map(|i| format!("($1, ${i})")).collect();
-    let statement = format!("INSERT INTO contact_tag (contact_id, tag) VALUES {}", rows.join(", "));
-    let parameters: Vec<Value> = std::iter::once(contact.into()).chain(tags.iter().map(Value::from)).collect();
-    tx.execute(&statement, &parameters).map(drop)
+    let rows = tags.iter().map(|tag| [contact.into(), tag.into()]);
+    tx.insert_all("contact_tag", ["contact_id", "tag"], rows)
 }
 
-fn find(db: &impl Executor, id: &str) -> Result<Contact, Error> {
-    let number = ids::read(ids::CONTACT, id).ok_or_else(|| not_found(id))?;
+fn find(db: &impl Executor, number: i64) -> Result<Contact, Error> {
     let statement =
         format!("SELECT {COLUMNS}, tag FROM contact LEFT JOIN contact_tag ON contact_id = id WHERE id = $1");
-    read(db.query(&statement, params![number])?)?.pop().ok_or_else(|| not_found(id))
+    let found = read(db.query(&statement, params![number])?)?.pop();
+    found.ok_or_else(|| IDS.unknown(number).into())
 }
 
 /// The contacts in the rows, which hold one row for each tag of a contact and at least one for each contact.
 fn read(rows: impl Iterator<Item = Row>) -> sql::Result<Vec<Contact>> {
-    let mut contacts: Vec<Contact> = Vec::new();
-    let mut last = None;
-    for mut row in rows {
-        let number: i64 = row.get("id")?;
-        if last != Some(number) {
-            contacts.push(read_one(number, &mut row)?);
-            last = Some(number);
-        }
-        if let (Some(contact), Some(tag)) = (contacts.last_mut(), row.get("tag")?) {
-            contact.tags.push(tag);
-        }
-    }
+    let mut contacts = sql::join(rows, "id", |contact: &mut Contact, row| {
+        contact.tags.extend(row.get::<Option<String>>("tag")?);
+        Ok(())
+    })?;
     for contact in &mut contacts {
         contact.tags.sort_unstable();
     }
     Ok(contacts)
 }
 
-fn read_one(number: i64, row: &mut Row) -> sql::Result<Contact> {
-    Ok(Contact {
-        id: ids::write(ids::CONTACT, number),
-        first_name: row.get("first_name")?,
-        last_name: row.get("last_name")?,
-        email: row.get("email")?,
-        phone: row.get("phone")?,
-        company: row.get("company")?,
-        position: row.get("job_title")?,
-        created_at: Timestamp::from_micros(row.get("created_at")?).into(),
-        updated_at: Timestamp::from_micros(row.get("updated_at")?).into(),
-        tags: Vec::new(),
-    })
-}
-
-fn not_found(id: &str) -> Error {
-    Error::NotFound(format!("there is no contact {id:?}"))
+impl FromRow for Contact {
+    fn from_row(row: &mut Row) -> sql::Result<Self> {
+        Ok(Self {
+            id: IDS.write(row.get("id")?),
+            first_name: row.get("first_name")?,
+            last_name: row.get("last_name")?,
+            email: row.get("email")?,
+            phone: row.get("phone")?,
+            company: row.get("company")?,
+            position: row.get("job_title")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            tags: Vec::new(),
+        })
+    }
 }
 
 fn email_taken(error: sql::Error, email: &str) -> Error {
-    if error.violates(ConstraintKind::Unique) {
-        return Error::Conflict(format!(
-            "another contact has the email {email}; emails are unique, whatever their case"
-        ));
-    }
-    error.into()
+    error.explain(ConstraintKind::Unique, || {
+        Error::Conflict(format!("another contact has the email {email}; emails are unique, whatever their case"))
+    })
 }

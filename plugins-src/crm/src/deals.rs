@@ -3,17 +3,21 @@
 //! An amount is stored in minor units of its currency, as an integer, and leaves here as a decimal with that
 //! currency's number of places.
 
-use tenon_plugin::sql::{self, ConstraintKind, Executor, Filter, FromRow, Row, Value, params};
-use tenon_plugin::time::is_calendar_day;
-use tenon_plugin::{Fields, Timestamp};
+use tenon_plugin::fields::Invalid;
+use tenon_plugin::sql::{self, Columns, ConstraintKind, Executor, Filter, FromRow, Row, params};
+use tenon_plugin::{Decimal, Fields, Ids, Timestamp, currency, patch};
 
 use crate::exports::crm::deals::deals::{
-    Deal, DealChanges, DealOrder, DealPage, DealQuery, Decimal, Error, Guest, NewDeal, PipelineSummary, Stage,
+    Deal, DealChanges, DealOrder, DealPage, DealQuery, Error, Guest, NewDeal, PipelineSummary, Stage,
 };
-use crate::pipeline::{self, stage_name, stage_named};
-use crate::{Crm, currency, ids};
+use crate::pipeline::{self, stage_name, stage_named, usual_probability};
+use crate::{Crm, contacts, news};
 
-const COLUMNS: &str = "id, title, description, amount, currency, stage, probability, contact_id,
+/// What deals are called: `deal-12`.
+const IDS: Ids = Ids::of("deal");
+
+/// The currency is needed to read the amount, so it comes first.
+const COLUMNS: &str = "currency, id, title, description, amount, stage, probability, contact_id,
                        expected_close_date, created_at, updated_at";
 
 /// The most a deal may be worth, in minor units. Hundreds of such deals, each times its percentage, still add
@@ -30,15 +34,14 @@ impl Guest for Crm {
         };
         let matching = matching(query, &mut fields);
         fields.finish()?;
-        let (rows, total) = sql::page("deal", matching, page, |condition, total, limit| {
+        let (items, total) = sql::page_as("deal", matching, page, |condition, total, limit| {
             format!("SELECT {COLUMNS}, {total} AS total FROM deal {condition} ORDER BY {order} {limit}")
         })?;
-        let items = rows.map(|mut row| Deal::from_row(&mut row)).collect::<sql::Result<_>>()?;
         Ok(DealPage { items, total })
     }
 
     fn get(id: String) -> Result<Deal, Error> {
-        find(&sql::Database, &id)
+        find(&sql::Database, IDS.read(&id)?)
     }
 
     fn create(new: NewDeal) -> Result<Deal, Error> {
@@ -59,47 +62,32 @@ impl Guest for Crm {
         };
         sql::transaction(|tx| {
             let contact = check(tx, &mut deal, Fields::new())?;
-            let number = ids::next(tx, ids::DEAL)?;
-            tx.execute(
-                "INSERT INTO deal (title, description, amount, currency, stage, probability, contact_id,
-                                   expected_close_date, search_text, updated_at, id, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)",
-                &column_values(&deal, contact, number),
-            )
-            .map_err(contact_gone)?;
-            Ok(Deal { id: ids::write(ids::DEAL, number), ..deal })
+            let number = IDS.next(tx)?;
+            let columns = columns(&deal, contact).set("id", number).set("created_at", deal.created_at);
+            tx.insert("deal", columns).map_err(contact_gone)?;
+            deal.id = IDS.write(number);
+            news::deal(tx, "deal.created", &deal, None)?;
+            Ok(deal)
         })
     }
 
     fn update(id: String, changes: DealChanges) -> Result<Deal, Error> {
-        let number = ids::read(ids::DEAL, &id).ok_or_else(|| not_found(&id))?;
+        let number = IDS.read(&id)?;
         sql::transaction(|tx| {
-            let before = find(tx, &id)?;
+            let mut deal = find(tx, number)?;
+            let before = deal.stage;
             let mut fields = Fields::new();
             if changes.value.is_none() {
-                check_same_places(&before, changes.currency.as_deref(), &mut fields);
+                check_same_places(&deal, changes.currency.as_deref(), &mut fields);
             }
-            let mut deal = Deal {
-                title: changes.title.unwrap_or(before.title),
-                description: changes.description.or(before.description),
-                value: changes.value.unwrap_or(before.value),
-                currency: changes.currency.unwrap_or(before.currency),
-                stage: changes.stage.unwrap_or(before.stage),
-                probability: changes.probability.unwrap_or(before.probability),
-                contact_id: changes.contact_id.or(before.contact_id),
-                expected_close_date: changes.expected_close_date.or(before.expected_close_date),
-                updated_at: Timestamp::now().into(),
-                ..before
-            };
+            patch! {
+                deal from changes:
+                title, description, value, currency, stage, probability, contact_id, expected_close_date
+            }
+            deal.updated_at = Timestamp::now().into();
             let contact = check(tx, &mut deal, fields)?;
-            tx.execute(
-                "UPDATE deal SET title = $1, description = $2, amount = $3, currency = $4, stage = $5,
-                        probability = $6, contact_id = $7, expected_close_date = $8, search_text = $9,
-                        updated_at = $10
-                 WHERE id = $11",
-                &column_values(&deal, contact, number),
-            )
-            .map_err(contact_gone)?;
+            tx.update("deal", number, columns(&deal, contact)).map_err(contact_gone)?;
+            news::deal(tx, "deal.updated", &deal, Some(before))?;
             Ok(deal)
         })
     }
@@ -107,7 +95,7 @@ impl Guest for Crm {
     fn summary(mut currency: Option<String>) -> Result<PipelineSummary, Error> {
         let mut fields = Fields::new();
         if let Some(code) = &mut currency {
-            currency::check("currency", code, &mut fields);
+            check_currency(code, &mut fields);
         }
         fields.finish()?;
         pipeline::summary(currency)
@@ -118,25 +106,31 @@ impl Guest for Crm {
 fn check(db: &impl Executor, deal: &mut Deal, mut fields: Fields) -> Result<Option<i64>, Error> {
     fields.required("title", &mut deal.title, 200);
     fields.optional("description", &mut deal.description, 5_000);
-    if let Some(places) = currency::check("currency", &mut deal.currency, &mut fields) {
+    if let Some(places) = check_currency(&mut deal.currency, &mut fields) {
         check_value(deal, places, &mut fields);
     }
-    if deal.probability > 100 {
-        fields.reject("probability", format!("must be 0 to 100, not {}", deal.probability));
-    }
-    fields.optional("expectedCloseDate", &mut deal.expected_close_date, 50);
-    if deal.expected_close_date.as_deref().is_some_and(|day| !is_calendar_day(day)) {
-        fields.reject("expectedCloseDate", "must be a day of the calendar, written YYYY-MM-DD");
-    }
+    fields.within("probability", deal.probability, 0..=100);
+    fields.optional_day("expectedCloseDate", &mut deal.expected_close_date);
     fields.optional("contactId", &mut deal.contact_id, 50);
     let contact = find_contact(db, deal.contact_id.as_deref(), &mut fields)?;
     fields.finish()?;
     Ok(contact)
 }
 
+/// Brings the code into capitals, and gives the currency's decimal places if it is one the CRM deals in.
+fn check_currency(code: &mut String, fields: &mut Fields) -> Option<u8> {
+    fields.required("currency", code, 50);
+    code.make_ascii_uppercase();
+    let places = currency::places(code);
+    if places.is_none() && !code.is_empty() {
+        fields.reject("currency", format!("must be an ISO 4217 code the CRM knows, such as USD or EUR, not {code:?}"));
+    }
+    places
+}
+
 fn check_value(deal: &mut Deal, places: u8, fields: &mut Fields) {
-    let (value, limit) = (tenon_plugin::Decimal::from(deal.value), tenon_plugin::Decimal::new(MAX_AMOUNT, places));
-    if value < tenon_plugin::Decimal::ZERO || value > limit {
+    let (value, limit) = (Decimal::from(deal.value), Decimal::new(MAX_AMOUNT, places));
+    if value < Decimal::ZERO || value > limit {
         fields.reject("value", format!("must be 0 to {limit}"));
     } else if let Some(exact) = value.rescaled_exactly(places) {
         deal.value = exact.into();
@@ -154,23 +148,11 @@ fn check_same_places(before: &Deal, currency: Option<&str>, fields: &mut Fields)
     }
 }
 
-/// What a stage promises where nobody has judged better.
-fn usual_probability(stage: Stage) -> u8 {
-    match stage {
-        Stage::Lead => 10,
-        Stage::Qualified => 25,
-        Stage::Proposal => 50,
-        Stage::Negotiation => 75,
-        Stage::Won => 100,
-        Stage::Lost => 0,
-    }
-}
-
 fn find_contact(db: &impl Executor, id: Option<&str>, fields: &mut Fields) -> sql::Result<Option<i64>> {
     let Some(id) = id else { return Ok(None) };
-    let found = match ids::read(ids::CONTACT, id) {
-        Some(number) => db.query_optional("SELECT id FROM contact WHERE id = $1", params![number])?,
-        None => None,
+    let found = match contacts::IDS.read(id) {
+        Ok(number) => db.query_optional("SELECT id FROM contact WHERE id = $1", params![number])?,
+        Err(_) => None,
     };
     if found.is_none() {
         fields.reject("contactId", format!("must be the id of a contact; there is no {id:?}"));
@@ -181,82 +163,64 @@ fn find_contact(db: &impl Executor, id: Option<&str>, fields: &mut Fields) -> sq
 fn matching(mut query: DealQuery, fields: &mut Fields) -> Filter {
     let mut filter = Filter::new();
     fields.optional("search", &mut query.search, 200);
-    if let Some(search) = query.search {
-        filter.and(r"search_text LIKE {} ESCAPE '\'", [sql::contains_pattern(&search.to_lowercase())]);
+    filter.and_search("search_text", query.search.as_deref());
+    let mut stages = query.stage.unwrap_or_default();
+    stages.sort_unstable_by_key(|stage| *stage as u8);
+    stages.dedup();
+    filter.and_given("stage IN ({})", stages.into_iter().map(stage_name));
+    // No contact has the number 0, so what is not an id of a contact finds nothing.
+    let contact = query.contact_id.map(|id| contacts::IDS.read(&id).unwrap_or(0));
+    filter.and_given("contact_id = {}", contact);
+    if let Some(code) = &mut query.currency {
+        check_currency(code, fields);
     }
-    if let Some(mut stages) = query.stage.filter(|stages| !stages.is_empty()) {
-        stages.sort_unstable_by_key(|stage| *stage as u8);
-        stages.dedup();
-        filter.and("stage IN ({})", stages.into_iter().map(stage_name));
-    }
-    if let Some(contact) = query.contact_id {
-        // No contact has the number 0, so what is not an id of a contact finds nothing.
-        filter.and("contact_id = {}", [ids::read(ids::CONTACT, &contact).unwrap_or(0)]);
-    }
-    if let Some(mut code) = query.currency {
-        currency::check("currency", &mut code, fields);
-        filter.and("currency = {}", [code]);
-    }
+    filter.and_given("currency = {}", query.currency);
     filter
 }
 
-/// The columns in the order both writing statements number them.
-fn column_values(deal: &Deal, contact: Option<i64>, number: i64) -> [Value; 11] {
-    let description = deal.description.as_deref().unwrap_or_default();
-    [
-        (&deal.title).into(),
-        (&deal.description).into(),
-        deal.value.coefficient.into(),
-        (&deal.currency).into(),
-        stage_name(deal.stage).into(),
-        deal.probability.into(),
-        contact.into(),
-        (&deal.expected_close_date).into(),
-        format!("{}\n{description}", deal.title).to_lowercase().into(),
-        Timestamp::from(deal.updated_at).as_micros().into(),
-        number.into(),
-    ]
+/// What is stored of a deal, but for what never changes.
+fn columns(deal: &Deal, contact: Option<i64>) -> Columns {
+    Columns::new()
+        .set("title", &deal.title)
+        .set("description", &deal.description)
+        .set("amount", deal.value.coefficient)
+        .set("currency", &deal.currency)
+        .set("stage", stage_name(deal.stage))
+        .set("probability", deal.probability)
+        .set("contact_id", contact)
+        .set("expected_close_date", &deal.expected_close_date)
+        .set("search_text", sql::search_text([&deal.title, deal.description.as_deref().unwrap_or_default()]))
+        .set("updated_at", deal.updated_at)
 }
 
-fn find(db: &impl Executor, id: &str) -> Result<Deal, Error> {
-    let number = ids::read(ids::DEAL, id).ok_or_else(|| not_found(id))?;
+fn find(db: &impl Executor, number: i64) -> Result<Deal, Error> {
     let statement = format!("SELECT {COLUMNS} FROM deal WHERE id = $1");
-    db.query_optional(&statement, params![number])?.ok_or_else(|| not_found(id))
+    db.query_optional(&statement, params![number])?.ok_or_else(|| IDS.unknown(number).into())
 }
 
 impl FromRow for Deal {
     fn from_row(row: &mut Row) -> sql::Result<Self> {
-        let id = ids::write(ids::DEAL, row.get("id")?);
-        let (title, description) = (row.get("title")?, row.get("description")?);
-        let coefficient = row.get("amount")?;
         let currency: String = row.get("currency")?;
-        let scale = currency::places(&currency).unwrap_or(0);
+        let places = currency::places(&currency).unwrap_or(0);
         Ok(Self {
-            id,
-            title,
-            description,
-            value: Decimal { coefficient, scale },
+            id: IDS.write(row.get("id")?),
+            title: row.get("title")?,
+            description: row.get("description")?,
+            value: Decimal::new(row.get("amount")?, places).into(),
             currency,
             stage: stage_named(&row.get::<String>("stage")?),
             probability: row.get("probability")?,
-            contact_id: row.get::<Option<i64>>("contact_id")?.map(|number| ids::write(ids::CONTACT, number)),
+            contact_id: row.get::<Option<i64>>("contact_id")?.map(|number| contacts::IDS.write(number)),
             expected_close_date: row.get("expected_close_date")?,
-            created_at: Timestamp::from_micros(row.get("created_at")?).into(),
-            updated_at: Timestamp::from_micros(row.get("updated_at")?).into(),
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
         })
     }
 }
 
 /// The contact was deleted between the look at it and the write: where the database lets others write meanwhile.
 fn contact_gone(error: sql::Error) -> Error {
-    if !error.violates(ConstraintKind::ForeignKey) {
-        return error.into();
-    }
-    let mut fields = Fields::new();
-    fields.reject("contactId", "must be the id of a contact; this one was just deleted");
-    fields.finish().err().map_or_else(|| error.into(), Error::from)
-}
-
-fn not_found(id: &str) -> Error {
-    Error::NotFound(format!("there is no deal {id:?}"))
+    error.explain(ConstraintKind::ForeignKey, || {
+        Invalid::field("contactId", "must be the id of a contact; this one was just deleted").into()
+    })
 }

@@ -7,9 +7,8 @@
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code, unused_macros))]
 
 mod contacts;
-mod currency;
 mod deals;
-mod ids;
+mod news;
 mod pipeline;
 
 use exports::tenon::plugin::health;
@@ -38,8 +37,8 @@ tenon_plugin::embed! {
 }
 
 tenon_plugin::service_types! {
-    crate::exports::crm::contacts::contacts: Error, FieldError, Timestamp;
-    crate::exports::crm::deals::deals: Error, FieldError, Timestamp, Decimal;
+    crate::exports::crm::contacts::contacts: Error, NotFound, FieldError, Timestamp;
+    crate::exports::crm::deals::deals: Error, NotFound, FieldError, Timestamp, Decimal;
 }
 
 struct Crm;

@@ -1,28 +1,33 @@
 //! The pipeline in figures.
 
+use tenon_plugin::currency;
 use tenon_plugin::decimal::{Decimal, OutOfRange};
 use tenon_plugin::sql::{self, Filter, FromRow, Row};
 
-use crate::currency;
 use crate::exports::crm::deals::deals::{CurrencySummary, Error, PipelineSummary, Stage, StageSummary};
 
-/// Stages in the order of the pipeline, each with the name it has in the database.
-const STAGES: [(Stage, &str); 6] = [
-    (Stage::Lead, "lead"),
-    (Stage::Qualified, "qualified"),
-    (Stage::Proposal, "proposal"),
-    (Stage::Negotiation, "negotiation"),
-    (Stage::Won, "won"),
-    (Stage::Lost, "lost"),
+/// Stages in the order of the pipeline, each with the name it has in the database and the probability it promises, in
+/// percent, where nobody has judged better.
+const STAGES: [(Stage, &str, u8); 6] = [
+    (Stage::Lead, "lead", 10),
+    (Stage::Qualified, "qualified", 25),
+    (Stage::Proposal, "proposal", 50),
+    (Stage::Negotiation, "negotiation", 75),
+    (Stage::Won, "won", 100),
+    (Stage::Lost, "lost", 0),
 ];
 
 pub fn stage_name(stage: Stage) -> &'static str {
     STAGES[stage as usize].1
 }
 
+pub fn usual_probability(stage: Stage) -> u8 {
+    STAGES[stage as usize].2
+}
+
 /// The stage of this name. The column holds no other names, since only [`stage_name`] makes them.
 pub fn stage_named(name: &str) -> Stage {
-    STAGES.iter().find(|(_, known)| *known == name).map_or(Stage::Lead, |(stage, _)| *stage)
+    STAGES.iter().find(|(_, known, _)| *known == name).map_or(Stage::Lead, |(stage, ..)| *stage)
 }
 
 /// The deals of one currency in one stage.
@@ -39,9 +44,7 @@ struct Figures {
 /// The pipeline in figures: all of it, or the deals in one currency.
 pub fn summary(currency: Option<String>) -> Result<PipelineSummary, Error> {
     let mut filter = Filter::new();
-    if let Some(code) = &currency {
-        filter.and("currency = {}", [code]);
-    }
+    filter.and_given("currency = {}", &currency);
     // A sum of BIGINT is a NUMERIC on PostgreSQL, hence the casts.
     let statement = format!(
         "SELECT currency, stage, count(*) AS deals, CAST(sum(amount) AS BIGINT) AS total,
@@ -56,14 +59,14 @@ pub fn summary(currency: Option<String>) -> Result<PipelineSummary, Error> {
     let points: i64 = figures.iter().map(|part| part.probability).sum();
     let by_currency = by_currency(&figures)?;
     let (currency, total_value) = match by_currency.as_slice() {
-        [] => (currency, Some(Decimal::ZERO)),
-        [(code, only)] => (Some(code.clone()), Some(only.value.into())),
+        [] => (currency, Some(Decimal::ZERO.into())),
+        [(code, only)] => (Some(code.clone()), Some(only.value)),
         _ => (None, None),
     };
     Ok(PipelineSummary {
         total_deals,
         currency,
-        total_value: total_value.map(Into::into),
+        total_value,
         avg_probability: Decimal::ratio(points, total_deals.max(1) as i64, 2)?.into(),
         by_stage: by_stage(&figures),
         by_currency,
@@ -71,7 +74,7 @@ pub fn summary(currency: Option<String>) -> Result<PipelineSummary, Error> {
 }
 
 fn by_stage(figures: &[Figures]) -> Vec<(Stage, StageSummary)> {
-    let of_stage = |(stage, _)| {
+    let of_stage = |(stage, ..): (Stage, &str, u8)| {
         let parts: Vec<&Figures> = figures.iter().filter(|part| part.stage == stage).collect();
         let value = match parts.as_slice() {
             [] => return None,
@@ -88,11 +91,10 @@ fn by_currency(figures: &[Figures]) -> Result<Vec<(String, CurrencySummary)>, Ou
     figures
         .chunk_by(|one, next| one.currency == next.currency)
         .map(|parts| {
-            let add = |sum: Decimal, part: Decimal| sum.checked_add(part);
             let summary = CurrencySummary {
                 count: parts.iter().map(|part| part.deals).sum(),
-                value: parts.iter().map(|part| part.value).try_fold(Decimal::ZERO, add)?.into(),
-                weighted_value: parts.iter().map(|part| part.weighted).try_fold(Decimal::ZERO, add)?.into(),
+                value: Decimal::checked_sum(parts.iter().map(|part| part.value))?.into(),
+                weighted_value: Decimal::checked_sum(parts.iter().map(|part| part.weighted))?.into(),
             };
             Ok((parts[0].currency.clone(), summary))
         })

@@ -47,6 +47,11 @@ impl Decimal {
         Ok(Self::new(sum.ok_or(OutOfRange)?, scale))
     }
 
+    /// The sum of all, at the largest of their scales; zero for none.
+    pub fn checked_sum(all: impl IntoIterator<Item = Self>) -> Result<Self, OutOfRange> {
+        all.into_iter().try_fold(Self::ZERO, Self::checked_add)
+    }
+
     /// The difference, at the larger of the two scales.
     pub fn checked_sub(self, other: Self) -> Result<Self, OutOfRange> {
         let scale = self.scale.max(other.scale);
@@ -124,6 +129,14 @@ impl PartialEq for Decimal {
 
 impl Eq for Decimal {}
 
+/// As a JSON number with all its places.
+impl serde::Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = serde_json::value::RawValue::from_string(self.to_string());
+        number.map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scale = usize::from(self.scale);
@@ -179,6 +192,8 @@ mod tests {
     #[test]
     fn sums_and_products_are_exact_or_fail() {
         assert_eq!(d(15, 1).checked_add(d(150, 2)).unwrap().to_string(), "3.00");
+        assert_eq!(Decimal::checked_sum([d(1, 1), d(2, 2), d(3, 0)]).unwrap().to_string(), "3.12");
+        assert_eq!(Decimal::checked_sum([]).unwrap().to_string(), "0");
         assert_eq!(d(1, 0).checked_sub(d(1, 3)).unwrap().to_string(), "0.999");
         assert_eq!(d(5_000_000, 2).percent(40).unwrap().to_string(), "20000.0000");
         assert_eq!(d(i64::MAX, 0).checked_add(d(1, 0)), Err(OutOfRange));

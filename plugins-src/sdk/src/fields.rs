@@ -3,12 +3,19 @@
 //! A check that fails is noted and the checking goes on, so that the caller is told of every wrong field at
 //! once. Fields are named as JSON clients see them: `firstName`, not `first_name`.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::vec;
+
+use crate::time::is_calendar_day;
 
 /// How many rows a page holds when the caller names no number.
 pub const DEFAULT_TAKE: u32 = 50;
 /// The most rows one page may hold.
 pub const MAX_TAKE: u32 = 200;
+
+/// The longest text, in characters, that may have been meant as a day. One that is right has ten.
+const MAX_DAY: usize = 50;
 
 /// Collects what is wrong with the fields of one request.
 #[derive(Debug, Default)]
@@ -80,12 +87,26 @@ impl Fields {
         }
     }
 
+    /// A day of the calendar that may be missing, written `YYYY-MM-DD`. White space around it is removed; a blank
+    /// text becomes a missing day.
+    pub fn optional_day(&mut self, field: &str, day: &mut Option<String>) {
+        self.optional(field, day, MAX_DAY);
+        if day.as_deref().is_some_and(|day| !is_calendar_day(day)) {
+            self.reject(field, "must be a day of the calendar, written YYYY-MM-DD");
+        }
+    }
+
+    /// A number within these bounds.
+    pub fn within<T: PartialOrd + Display>(&mut self, field: &str, number: T, bounds: RangeInclusive<T>) {
+        if !bounds.contains(&number) {
+            self.reject(field, format!("must be {} to {}, not {number}", bounds.start(), bounds.end()));
+        }
+    }
+
     /// The part of a list that `skip` and `take` ask for: from the start and [`DEFAULT_TAKE`] rows by default.
     pub fn page(&mut self, skip: Option<u32>, take: Option<u32>) -> Page {
         let take = take.unwrap_or(DEFAULT_TAKE);
-        if !(1..=MAX_TAKE).contains(&take) {
-            self.reject("take", format!("must be 1 to {MAX_TAKE}, not {take}"));
-        }
+        self.within("take", take, 1..=MAX_TAKE);
         Page { skip: skip.unwrap_or(0), take }
     }
 
@@ -106,6 +127,13 @@ impl Fields {
         if text.contains('\0') {
             self.reject(field, "must not contain the character U+0000");
         }
+    }
+}
+
+impl Invalid {
+    /// Only this field is wrong. The message says what it must be.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self(vec![(field.to_owned(), message.into())])
     }
 }
 
@@ -151,6 +179,28 @@ mod tests {
         assert_eq!(tags, ["a", "b"]);
         assert_eq!(fields.page(None, None), Page { skip: 0, take: 50 });
         assert_eq!(fields.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_day_may_be_missing_but_not_wrong() {
+        let mut days = [None, Some(" ".to_owned()), Some(" 2028-02-29 ".to_owned())];
+        let mut fields = Fields::new();
+        days.iter_mut().for_each(|day| fields.optional_day("due", day));
+        assert_eq!(fields.finish(), Ok(()));
+        assert_eq!(days, [None, None, Some("2028-02-29".to_owned())]);
+
+        let mut fields = Fields::new();
+        fields.optional_day("due", &mut Some("29.2.2028".to_owned()));
+        let wrong = Invalid::field("due", "must be a day of the calendar, written YYYY-MM-DD");
+        assert_eq!(fields.finish(), Err(wrong));
+    }
+
+    #[test]
+    fn a_number_out_of_bounds_is_told_the_bounds() {
+        let mut fields = Fields::new();
+        fields.within("probability", 100, 0..=100);
+        fields.within("probability", 101, 0..=100);
+        assert_eq!(fields.finish(), Err(Invalid::field("probability", "must be 0 to 100, not 101")));
     }
 
     #[test]

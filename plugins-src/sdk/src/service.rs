@@ -3,11 +3,16 @@
 /// Connects the types of a service's interface, given as the path of its generated module, with those of
 /// this crate. Name the ones the interface has:
 ///
-/// * `Error`: made from [`sql::Error`](crate::sql::Error) and
+/// * `Error`: made from [`sql::Error`](crate::sql::Error), [`events::Error`](crate::events::Error),
+///   [`config::Error`](crate::config::Error), [`keyvalue::Error`](crate::keyvalue::Error) and
 ///   [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
 ///   the service's functions;
+/// * `NotFound`: makes the case `not-found(string)` of `Error` from [`ids::Unknown`](crate::ids::Unknown);
 /// * `FieldError`: makes the case `invalid(list<field-error>)` of `Error` from [`fields::Invalid`](crate::fields::Invalid);
-/// * `Timestamp`, `Decimal`: to and from [`Timestamp`](crate::Timestamp) and [`Decimal`](crate::Decimal).
+/// * `Unavailable`: says of `Error` whether it is the case `unavailable(string)`, for [`retry`](mod@crate::retry): name it
+///   for the services that the plugin uses;
+/// * `Timestamp`, `Decimal`: to and from [`Timestamp`](crate::Timestamp) and [`Decimal`](crate::Decimal). A `Timestamp`
+///   is also read from and written to a column of microseconds.
 ///
 /// ```ignore
 /// tenon_plugin::service_types! {
@@ -33,9 +38,31 @@ macro_rules! __service_type {
                 Self::Unavailable(error.for_caller())
             }
         }
+        impl From<$crate::events::Error> for service::Error {
+            fn from(error: $crate::events::Error) -> Self {
+                Self::Unavailable(error.for_caller())
+            }
+        }
+        impl From<$crate::config::Error> for service::Error {
+            fn from(error: $crate::config::Error) -> Self {
+                Self::Unavailable(error.to_string())
+            }
+        }
+        impl From<$crate::keyvalue::Error> for service::Error {
+            fn from(error: $crate::keyvalue::Error) -> Self {
+                Self::Unavailable(error.to_string())
+            }
+        }
         impl From<$crate::decimal::OutOfRange> for service::Error {
             fn from(error: $crate::decimal::OutOfRange) -> Self {
                 Self::Unavailable(error.to_string())
+            }
+        }
+    };
+    (NotFound) => {
+        impl From<$crate::ids::Unknown> for service::Error {
+            fn from(unknown: $crate::ids::Unknown) -> Self {
+                Self::NotFound(unknown.to_string())
             }
         }
     };
@@ -47,8 +74,28 @@ macro_rules! __service_type {
             }
         }
     };
+    (Unavailable) => {
+        impl $crate::retry::Unavailable for service::Error {
+            fn is_unavailable(&self) -> bool {
+                matches!(self, Self::Unavailable(_))
+            }
+        }
+    };
     (Timestamp) => {
         $crate::__same_fields!($crate::Timestamp, service::Timestamp, seconds, nanoseconds);
+
+        impl $crate::sql::FromValue for service::Timestamp {
+            const EXPECTED: &'static str = <$crate::Timestamp as $crate::sql::FromValue>::EXPECTED;
+
+            fn from_value(value: $crate::sql::Value) -> Result<Self, $crate::sql::Value> {
+                <$crate::Timestamp as $crate::sql::FromValue>::from_value(value).map(Self::from)
+            }
+        }
+        impl From<service::Timestamp> for $crate::sql::Value {
+            fn from(time: service::Timestamp) -> Self {
+                Self::from($crate::Timestamp::from(time))
+            }
+        }
     };
     (Decimal) => {
         $crate::__same_fields!($crate::Decimal, service::Decimal, coefficient, scale);

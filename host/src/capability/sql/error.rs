@@ -38,6 +38,13 @@ pub enum SqlError {
     Timeout,
     #[error("the database cannot be used: {0}")]
     Unavailable(String),
+    /// SQLite found no room. Which limit it was, or the disk, is known to the connection alone; see
+    /// [`Link::explain`](super::link::Link::explain).
+    #[error("there is no room for what the statement writes")]
+    Full,
+    /// SQLite found no memory: by its limit, or none at all.
+    #[error("out of memory")]
+    NoMemory,
 }
 
 impl SqlError {
@@ -47,6 +54,16 @@ impl SqlError {
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         SqlError::Invalid(message.into())
+    }
+
+    /// The host's disk, not a limit of the plugin's: only the operator can help.
+    pub(in crate::capability) fn disk_full() -> Self {
+        SqlError::unavailable("the disk of the host is full; the operator must free space, then it works again")
+    }
+
+    /// SQLite cannot read the file.
+    pub(super) fn damaged() -> Self {
+        SqlError::unavailable("its file is damaged; the operator must restore it")
     }
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
@@ -72,17 +89,14 @@ fn from_sqlite(error: ffi::Error, message: &str) -> SqlError {
         ffi::SQLITE_INTERRUPT => SqlError::Timeout,
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => SqlError::Busy,
         ffi::SQLITE_AUTH => SqlError::denied(message, "plugins reach only tables and functions of their own"),
-        ffi::SQLITE_FULL => SqlError::Quota(
-            "storage: the database of this plugin is full; delete rows or ask the operator for more".into(),
-        ),
+        ffi::SQLITE_FULL => SqlError::Full,
         ffi::SQLITE_TOOBIG => {
             SqlError::Quota("size: a value, row or statement is too large; store less in one value".into())
         }
         ffi::SQLITE_ERROR | ffi::SQLITE_RANGE | ffi::SQLITE_MISMATCH => invalid(message),
-        ffi::SQLITE_NOMEM => SqlError::unavailable("out of memory"),
-        ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => {
-            SqlError::unavailable("its file is damaged; the operator must restore it")
-        }
+        ffi::SQLITE_NOMEM => SqlError::NoMemory,
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => SqlError::damaged(),
+        _ if error.extended_code == ffi::SQLITE_IOERR_SHMSIZE => SqlError::disk_full(),
         _ => SqlError::unavailable(format!("the storage failed (SQLite code {})", error.extended_code)),
     }
 }

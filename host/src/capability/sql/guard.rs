@@ -1,14 +1,17 @@
 //! What stands behind the checker: SQLite's authorizer and the handler that stops a running statement.
 //!
 //! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and the
-//! functions on the list, and would still end at its deadline.
+//! functions on the list, and would still end at its deadline and with its processor time.
 
-use super::check::{SQLITE_FUNCTIONS, is_reserved};
+use super::{
+    account::{Run, Spent},
+    check::{SQLITE_FUNCTIONS, is_reserved},
+};
 use crate::config::SqlConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Instant,
@@ -46,15 +49,25 @@ impl ModeSwitch {
 
     /// SQLite's authorizer callback. It runs when a statement is prepared, and again when the schema has changed.
     pub fn authorize(&self, context: AuthContext<'_>) -> Authorization {
-        let allowed = context.database_name.is_none_or(|name| name.eq_ignore_ascii_case("main"))
-            && match self.get() {
-                Mode::Plugin => plugin_may(context.action),
-                Mode::Migration => migration_may(context.action),
-                Mode::Host => host_may(context.action),
-            };
-        match allowed {
-            true => Authorization::Allow,
-            false => Authorization::Deny,
+        let mode = self.get();
+        // For a changed table SQLite names the database elsewhere, and here a column that is dropped.
+        let database = match context.action {
+            AuthAction::AlterTable { database_name, .. } => Some(database_name),
+            _ => context.database_name,
+        };
+        let in_main = database.is_none_or(|name| name.eq_ignore_ascii_case("main"));
+        let allowed = match mode {
+            Mode::Migration if !in_main => renaming_may(context.action),
+            _ if !in_main => false,
+            Mode::Plugin => plugin_may(context.action),
+            Mode::Migration => migration_may(context.action),
+            Mode::Host => host_may(context.action),
+        };
+        match (allowed, context.action) {
+            // A table that is emptied loses each of its rows, as any other way, instead of all at once: they are counted.
+            (true, AuthAction::Delete { .. }) if mode == Mode::Plugin => Authorization::Ignore,
+            (true, _) => Authorization::Allow,
+            (false, _) => Authorization::Deny,
         }
     }
 }
@@ -94,6 +107,17 @@ fn migration_may(action: AuthAction<'_>) -> bool {
     }
 }
 
+/// When a migration renames a table or column, or drops one, SQLite looks through the temporary views and triggers too. There
+/// never are any, and a migration cannot name this table.
+fn renaming_may(action: AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Read { table_name, .. } | AuthAction::Update { table_name, .. } => {
+            ["sqlite_master", "sqlite_temp_master"].iter().any(|name| table_name.eq_ignore_ascii_case(name))
+        }
+        _ => false,
+    }
+}
+
 fn host_may(action: AuthAction<'_>) -> bool {
     match action {
         AuthAction::Attach { .. } | AuthAction::Detach { .. } | AuthAction::CreateVtable { .. } => false,
@@ -120,6 +144,9 @@ pub(super) struct Stop {
     cancel: Option<Arc<AtomicBool>>,
     /// Looks at the meter that are left. Steps and not time, so that a thread that was not scheduled loses nothing.
     looks: Option<u32>,
+    /// Who pays, on a thread of its own.
+    run: Option<Box<dyn Run>>,
+    spent: Option<Spent>,
 }
 
 impl Stop {
@@ -136,15 +163,30 @@ impl Stop {
         Stop { cancel: Some(cancel), ..self }
     }
 
+    /// Also when no processor time is left. The run ends when the meter is armed anew.
+    pub fn paid_by(self, run: Box<dyn Run>) -> Self {
+        Stop { run: Some(run), ..self }
+    }
+
     /// Also after as many steps as a read may take on the calling thread.
     pub fn inline(deadline: Instant, limits: &SqlConfig) -> Self {
         Stop { looks: Some(limits.inline_read_steps / METER_STEPS.unsigned_abs()), ..Self::at(deadline) }
     }
 
-    pub fn is_due(&self) -> bool {
-        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    /// Lets others go first, if that is to be. False when the statement has to stop.
+    pub fn goes_on(&mut self) -> bool {
+        let Stop { deadline, cancel, run, spent, .. } = self;
+        let due = || is_due(cancel.as_deref(), *deadline);
+        if let Some(Err(none_left)) = run.as_mut().map(|run| run.go_on(&due)) {
+            *spent = Some(none_left);
+        }
+        spent.is_none() && !due()
     }
+}
+
+fn is_due(cancel: Option<&AtomicBool>, deadline: Option<Instant>) -> bool {
+    cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        || deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 #[derive(Debug, Clone)]
@@ -156,19 +198,36 @@ impl Meter {
     }
 
     pub fn arm(&self, stop: Stop) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stop;
+        let before = std::mem::replace(&mut *self.stop(), stop);
+        drop(before);
+    }
+
+    /// Ends the run, and says whether its processor time was used up.
+    pub fn end(&self) -> Option<Spent> {
+        std::mem::take(&mut *self.stop()).spent
+    }
+
+    /// The thread waits for the disk.
+    pub fn waits(&self) {
+        if let Some(run) = &mut self.stop().run {
+            run.waits();
+        }
+    }
+
+    fn stop(&self) -> MutexGuard<'_, Stop> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// SQLite's progress callback, every [`METER_STEPS`]: true stops the statement.
     pub fn is_over(&self) -> bool {
-        let mut stop = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stop = self.stop();
         if let Some(looks) = &mut stop.looks {
             match looks.checked_sub(1) {
                 Some(left) => *looks = left,
                 None => return true,
             }
         }
-        stop.is_due()
+        !stop.goes_on()
     }
 }
 

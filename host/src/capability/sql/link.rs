@@ -6,17 +6,22 @@
 use super::{
     check::Checked,
     error::SqlError,
+    files::{Files, Refusal, Room},
     guard::{METER_STEPS, Meter, Mode, ModeSwitch, Stop},
+    memory::Budget,
+    rows::Rows,
     value::{self, RowSet, Value},
 };
 use crate::config::SqlConfig;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use std::{
+    cell::Cell,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-const PAGE_BYTES: u64 = 4_096;
+pub(super) const PAGE_BYTES: u64 = 4_096;
 /// How far the write-ahead log may stay grown after a checkpoint.
 const LOG_BYTES: u64 = 4 << 20;
 
@@ -31,31 +36,48 @@ pub(super) struct Link {
     connection: Connection,
     meter: Meter,
     mode: ModeSwitch,
+    rows: Rows,
+    room: Arc<Room>,
+    /// The limit that SQLite was told last, in bytes.
+    storage_bytes: Cell<u64>,
+    // After the connection, which uses it to its end.
+    files: Files,
 }
 
 impl Link {
     /// Opens an existing file.
-    pub fn open(file: &Path, role: Role, limits: &SqlConfig) -> Result<Self, SqlError> {
+    pub fn open(file: &Path, role: Role, limits: &SqlConfig, room: &Arc<Room>) -> Result<Self, SqlError> {
+        let (meter, mode) = (Meter::new(), ModeSwitch::new());
+        let files = Files::new(room.clone(), meter.clone())
+            .ok_or_else(|| SqlError::unavailable("its files cannot be watched"))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let connection =
-            Connection::open_with_flags(file, flags).map_err(|_| SqlError::unavailable("its file cannot be opened"))?;
+        let connection = Connection::open_with_flags_and_vfs(file, flags, files.name())
+            .map_err(|_| SqlError::unavailable("its file cannot be opened"))?;
         connection.busy_timeout(Duration::ZERO)?;
-        settings(&connection, role, limits)?;
+        let storage_bytes = room.storage_bytes();
+        settings(&connection, role, limits)
+            .map_err(|error| explained(error, files.refusal(), limits, storage_bytes))?;
+        set_storage(&connection, storage_bytes)?;
         harden(&connection, limits)?;
         connection.set_prepared_statement_cache_capacity(limits.prepared_statements);
-        let (meter, mode) = (Meter::new(), ModeSwitch::new());
         let (watch, guard) = (meter.clone(), mode.clone());
         connection.progress_handler(METER_STEPS, Some(move || watch.is_over()))?;
         connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| guard.authorize(context)))?;
-        Ok(Link { connection, meter, mode })
+        let rows = Rows::default();
+        if role == Role::Writer {
+            rows.listen(&connection)?;
+        }
+        Ok(Link { connection, meter, mode, rows, room: room.clone(), storage_bytes: storage_bytes.into(), files })
     }
 
     /// The connection, for one statement or one transaction of the host's own making.
-    pub fn start(&self, mode: Mode, stop: Stop) -> Result<&Connection, SqlError> {
-        let late = stop.is_due();
+    pub fn start(&self, mode: Mode, mut stop: Stop) -> Result<&Connection, SqlError> {
+        let late = !stop.goes_on();
+        // What an earlier run met says nothing about this one.
+        self.files.refusal();
         self.mode.set(mode);
         self.meter.arm(stop);
         match late {
@@ -70,28 +92,134 @@ impl Link {
         &self.connection
     }
 
+    /// Begins to write, under a run that [`Link::start`] began.
+    pub fn begin(&self) -> Result<(), SqlError> {
+        let (connection, storage_bytes) = (self.switch(Mode::Host), self.room.storage_bytes());
+        if self.storage_bytes.get() != storage_bytes {
+            set_storage(connection, storage_bytes)?;
+            self.storage_bytes.set(storage_bytes);
+        }
+        self.rows.begin();
+        command(connection, "BEGIN IMMEDIATE")
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// `Quota` when there would be more rows than may be. The transaction is open still, unless SQLite ended it.
+    pub fn commit(&self) -> Result<(), SqlError> {
+        let connection = self.switch(Mode::Host);
+        self.rows.settle(connection, self.room.rows())?;
+        command(connection, "COMMIT")
+    }
+
+    /// What fails leaves no rows behind that count.
+    pub fn counted<T>(&self, part: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        self.rows.unless_it_fails(part)
+    }
+
+    /// Says which limit a statement of this run met, where SQLite only says that something is full.
+    pub fn explain(&self, error: SqlError, budget: &Budget, limits: &SqlConfig) -> SqlError {
+        match error {
+            SqlError::NoMemory if budget.was_refused() => SqlError::Quota(format!(
+                "memory: at most {} bytes for one statement; ask for fewer or smaller columns and subqueries",
+                limits.memory_bytes
+            )),
+            error => explained(error, self.files.refusal(), limits, self.storage_bytes.get()),
+        }
+    }
+
+    /// Writes the log back into the database file and empties it, between two transactions of a run that began.
+    ///
+    /// # Errors
+    /// `Busy` while somebody reads.
+    pub fn empty_log(&self, room: &Room) -> Result<(), SqlError> {
+        let connection = self.switch(Mode::Host);
+        match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+            0 => {
+                room.log_is_empty();
+                Ok(())
+            }
+            _ => Err(SqlError::Busy),
+        }
+    }
+
+    /// Tries again while another process holds the file, and lets others go meanwhile.
+    pub fn patiently<T>(
+        &self,
+        until: Instant,
+        mut attempt: impl FnMut() -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        patiently(until, || {
+            attempt().inspect_err(|error| {
+                if *error == SqlError::Busy {
+                    self.meter.waits();
+                }
+            })
+        })
+    }
+
+    /// The connection as it is read by SQLite's backup, which runs no statement; under a run that [`Link::start`] began.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether the run is over its deadline, or nobody waits for it any longer: for work between statements.
+    pub fn must_stop(&self) -> bool {
+        self.meter.is_over()
+    }
+
     pub fn is_in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }
 
+    /// Ends a run that [`Link::start`] began, which is then paid for. A statement that it stopped says so.
+    pub fn end<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        match (self.meter.end(), result) {
+            (Some(spent), Err(SqlError::Timeout)) => Err(spent.into()),
+            (_, result) => result,
+        }
+    }
+
     /// Ends whatever is open. False if the connection can no longer be trusted.
     pub fn clean(&self) -> bool {
+        self.meter.arm(Stop::never());
         if self.connection.is_autocommit() {
             return true;
         }
         self.mode.set(Mode::Host);
-        self.meter.arm(Stop::never());
         self.connection.execute_batch("ROLLBACK").is_ok() && self.connection.is_autocommit()
     }
 }
 
+fn explained(error: SqlError, refusal: Option<Refusal>, limits: &SqlConfig, storage_bytes: u64) -> SqlError {
+    if error != SqlError::Full {
+        return error;
+    }
+    SqlError::Quota(match refusal {
+        Some(Refusal::Disk) => return SqlError::disk_full(),
+        Some(Refusal::Log) => format!(
+            "transaction bytes: what one transaction changes must fit into {} bytes of log; change fewer rows at once",
+            limits.log_bytes
+        ),
+        Some(Refusal::Temporary) => format!(
+            "temporary bytes: at most {} for sorting and other work on the side; sort or join fewer rows",
+            limits.temporary_bytes
+        ),
+        None => format!(
+            "storage: the database of this plugin is full with {storage_bytes} bytes; delete rows or ask the operator for \
+             more"
+        ),
+    })
+}
+
 fn settings(connection: &Connection, role: Role, limits: &SqlConfig) -> Result<(), SqlError> {
-    let pages = (limits.storage_bytes / PAGE_BYTES).max(1);
     let cache_kib = limits.cache_kib;
     connection.execute_batch(&format!(
         "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA cell_size_check = ON; PRAGMA case_sensitive_like = ON; PRAGMA cache_size = -{cache_kib};
-         PRAGMA journal_size_limit = {LOG_BYTES}; PRAGMA max_page_count = {pages};"
+         PRAGMA temp_store = FILE;
+         PRAGMA journal_size_limit = {LOG_BYTES};"
     ))?;
     match role {
         Role::Writer => {
@@ -103,6 +231,12 @@ fn settings(connection: &Connection, role: Role, limits: &SqlConfig) -> Result<(
         Role::Reader => connection.execute_batch("PRAGMA query_only = ON")?,
     }
     Ok(())
+}
+
+/// A database that holds more already keeps it and takes no more.
+fn set_storage(connection: &Connection, bytes: u64) -> Result<(), SqlError> {
+    let pages = (bytes / PAGE_BYTES).max(1);
+    Ok(connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
 }
 
 fn harden(connection: &Connection, limits: &SqlConfig) -> Result<(), SqlError> {

@@ -4,14 +4,26 @@
 //! prepared plugin names itself. A database is opened, and its migrations applied, when a call first
 //! touches it.
 
+mod account;
 mod backend;
 mod check;
 mod database;
+mod entries;
 mod error;
+mod files;
 mod guard;
+mod history;
+mod host;
 mod link;
+mod memory;
 mod migrate;
 mod registry;
+mod restore;
+mod rows;
+mod snapshots;
+mod soundness;
+#[cfg(test)]
+mod testing;
 mod transaction;
 mod value;
 
@@ -20,14 +32,27 @@ use std::time::Instant;
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
-pub use self::backend::{PluginTables, SqlBackend};
+pub use self::account::{Account, Run, Spent, Terms, Work};
+pub use self::backend::{Brought, DataState, Kept, PluginTables, SqlBackend};
 pub use self::check::{Checked, Purpose, check};
 pub use self::database::TenantDatabase;
+pub use self::entries::{ABSENT, Page, Swap, batch_too_large};
 pub use self::error::{ConstraintKind, SqlError};
-pub use self::migrate::Migration;
+pub use self::history::Unreadable;
+pub use self::host::HostDatabase;
+pub use self::memory::limit_sqlite_memory;
+pub use self::migrate::{Migration, Moved};
+use self::registry::Opened;
+pub use self::registry::Purged;
+pub use self::restore::Restored;
+pub use self::snapshots::{InvalidSnapshotId, Snapshot, SnapshotId};
+#[doc(hidden)]
+pub use self::soundness::soundness;
 pub use self::transaction::Transaction;
 pub use self::value::{RowSet, Value};
+use super::events::Publishing;
 use crate::bindings::tenon::host::sql as wit;
+use crate::fault;
 use crate::id::TenantId;
 
 /// What the capability needs to know of a call.
@@ -35,22 +60,43 @@ pub struct SqlContext {
     backend: Arc<SqlBackend>,
     tenant: TenantId,
     tables: Arc<PluginTables>,
-    deadline: Instant,
-    /// Opened by the first statement.
-    database: Option<Arc<TenantDatabase>>,
+    terms: Terms,
+    /// Opened by the first statement. While the call holds it, no version migrates it and nobody restores it.
+    database: Option<Opened>,
 }
 
 impl SqlContext {
-    pub fn new(backend: Arc<SqlBackend>, tenant: TenantId, tables: Arc<PluginTables>, deadline: Instant) -> Self {
-        Self { backend, tenant, tables, deadline, database: None }
+    pub fn new(backend: Arc<SqlBackend>, tenant: TenantId, tables: Arc<PluginTables>, terms: Terms) -> Self {
+        Self { backend, tenant, tables, terms, database: None }
     }
 
-    async fn database(&mut self) -> Result<Arc<TenantDatabase>, SqlError> {
-        if let Some(database) = &self.database {
-            return Ok(database.clone());
+    /// What its statements are run under.
+    pub(in crate::capability) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    pub(in crate::capability) async fn database(&mut self) -> Result<Arc<TenantDatabase>, SqlError> {
+        if self.tenant.is_nobody() {
+            return Err(SqlError::unavailable("there is no tenant: the plugin is being installed or uninstalled"));
         }
-        let database = self.backend.open(&self.tenant, &self.tables, self.deadline).await?;
-        Ok(self.database.insert(database).clone())
+        if let Some(opened) = &self.database {
+            return Ok(opened.database.clone());
+        }
+        let opened = self.backend.open(&self.tenant, &self.tables, &self.terms).await?;
+        Ok(self.database.insert(opened).database.clone())
+    }
+}
+
+impl SqlContext {
+    /// Changes rows of the host's own tables, for a capability that keeps something beside the plugin's.
+    pub(super) async fn host_execute(&mut self, sql: &'static str, parameters: Vec<Value>) -> Result<u64, SqlError> {
+        let database = self.database().await?;
+        database.host_execute(sql, parameters, &self.terms).await
+    }
+
+    /// When statements of this call are given up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.terms.deadline
     }
 }
 
@@ -61,7 +107,11 @@ pub struct SqlView<'a> {
 }
 
 /// A transaction in a store's resource table. It rolls back when the table drops it.
-pub struct TransactionHandle(Transaction);
+pub struct TransactionHandle {
+    pub(super) transaction: Transaction,
+    /// There when an event was published in it. After the transaction, so that it has ended when that goes.
+    pub(super) publishing: Option<Publishing>,
+}
 
 /// An error of this interface on its way out: the plugin's to handle, or the end of its instance.
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +125,18 @@ pub enum SqlFault {
 
 impl wit::Host for SqlView<'_> {
     async fn query(&mut self, statement: String, parameters: Vec<wit::Value>) -> Result<wit::RowSet, SqlFault> {
+        fault::point("tenon:host/sql.query");
         let statement = self.context.tables.check(&statement)?;
         let database = self.context.database().await?;
-        let rows = database.query(&statement, values(parameters), self.context.deadline).await?;
+        let rows = database.query(&statement, values(parameters), &self.context.terms).await?;
         Ok(row_set(rows))
     }
 
     async fn execute(&mut self, statement: String, parameters: Vec<wit::Value>) -> Result<u64, SqlFault> {
+        fault::point("tenon:host/sql.execute");
         let statement = self.context.tables.check(&statement)?;
         let database = self.context.database().await?;
-        Ok(database.execute(&statement, values(parameters), self.context.deadline).await?)
+        Ok(database.execute(&statement, values(parameters), &self.context.terms).await?)
     }
 
     fn convert_error(&mut self, fault: SqlFault) -> wasmtime::Result<wit::Error> {
@@ -97,9 +149,10 @@ impl wit::Host for SqlView<'_> {
 
 impl wit::HostTransaction for SqlView<'_> {
     async fn begin(&mut self) -> Result<Resource<TransactionHandle>, SqlFault> {
+        fault::point("tenon:host/sql.[static]transaction.begin");
         let database = self.context.database().await?;
-        let transaction = database.begin(self.context.deadline).await?;
-        Ok(self.table.push(TransactionHandle(transaction))?)
+        let transaction = database.begin(&self.context.terms).await?;
+        Ok(self.table.push(TransactionHandle { transaction, publishing: None })?)
     }
 
     async fn query(
@@ -108,9 +161,10 @@ impl wit::HostTransaction for SqlView<'_> {
         statement: String,
         parameters: Vec<wit::Value>,
     ) -> Result<wit::RowSet, SqlFault> {
+        fault::point("tenon:host/sql.[method]transaction.query");
         let statement = self.context.tables.check(&statement)?;
-        let deadline = self.context.deadline;
-        let TransactionHandle(transaction) = self.table.get_mut(&transaction)?;
+        let deadline = self.context.terms.deadline;
+        let TransactionHandle { transaction, .. } = self.table.get_mut(&transaction)?;
         let rows = transaction.query(&statement, values(parameters), deadline).await?;
         Ok(row_set(rows))
     }
@@ -121,25 +175,32 @@ impl wit::HostTransaction for SqlView<'_> {
         statement: String,
         parameters: Vec<wit::Value>,
     ) -> Result<u64, SqlFault> {
+        fault::point("tenon:host/sql.[method]transaction.execute");
         let statement = self.context.tables.check(&statement)?;
-        let deadline = self.context.deadline;
-        let TransactionHandle(transaction) = self.table.get_mut(&transaction)?;
+        let deadline = self.context.terms.deadline;
+        let TransactionHandle { transaction, .. } = self.table.get_mut(&transaction)?;
         Ok(transaction.execute(&statement, values(parameters), deadline).await?)
     }
 
     async fn commit(&mut self, transaction: Resource<TransactionHandle>) -> Result<(), SqlFault> {
-        let deadline = self.context.deadline;
-        let TransactionHandle(transaction) = self.table.delete(transaction)?;
-        Ok(transaction.commit(deadline).await?)
+        fault::point("tenon:host/sql.[static]transaction.commit");
+        let deadline = self.context.terms.deadline;
+        let TransactionHandle { transaction, publishing } = self.table.delete(transaction)?;
+        let committed = transaction.commit(deadline).await;
+        // Its events are looked for now and not before.
+        drop(publishing);
+        Ok(committed?)
     }
 
     async fn rollback(&mut self, transaction: Resource<TransactionHandle>) -> wasmtime::Result<()> {
-        let TransactionHandle(transaction) = self.table.delete(transaction)?;
+        fault::point("tenon:host/sql.[static]transaction.rollback");
+        let TransactionHandle { transaction, .. } = self.table.delete(transaction)?;
         transaction.rollback().await;
         Ok(())
     }
 
     async fn drop(&mut self, transaction: Resource<TransactionHandle>) -> wasmtime::Result<()> {
+        fault::point("tenon:host/sql.[resource-drop]transaction");
         // Absent when it was committed or rolled back through its own handle.
         let _ = self.table.delete(transaction);
         Ok(())
@@ -209,5 +270,6 @@ fn guest_error(error: SqlError) -> wit::Error {
         SqlError::Invalid(message) => wit::Error::Invalid(message),
         SqlError::Timeout => wit::Error::Timeout,
         SqlError::Unavailable(reason) => wit::Error::Unavailable(reason),
+        full @ (SqlError::Full | SqlError::NoMemory) => wit::Error::Unavailable(full.to_string()),
     }
 }

@@ -25,20 +25,16 @@ pub struct Transaction {
 impl Transaction {
     pub(super) async fn begin(lease: Lease, deadline: Instant) -> Result<Self, SqlError> {
         // Taking the write lock waits for no disk, so an open connection does it here and now.
-        if let Some(link) = lease.link() {
-            let connection = link.start(Mode::Host, Stop::at(deadline))?;
-            match link::command(connection, "BEGIN IMMEDIATE") {
+        if let Some(link) = lease.link().filter(|_| lease.may_begin_here()) {
+            link.start(Mode::Host, Stop::at(deadline))?;
+            match link.begin() {
                 Ok(()) => return Ok(Transaction { lease: Some(lease) }),
                 Err(SqlError::Busy) => {}
                 Err(error) => return Err(error),
             }
         }
-        let (lease, begun) = lease
-            .run(Mode::Host, deadline, |link, busy_until| {
-                let connection = link.switch(Mode::Host);
-                link::patiently(busy_until, || link::command(connection, "BEGIN IMMEDIATE"))
-            })
-            .await;
+        let (lease, begun) =
+            lease.run(Mode::Host, deadline, |link, busy_until| link.patiently(busy_until, || link.begin())).await;
         begun.map(|()| Transaction { lease })
     }
 
@@ -78,7 +74,9 @@ impl Transaction {
     ) -> Result<u64, SqlError> {
         link::accept(statement, &parameters, false)?;
         let statement = statement.clone();
-        self.run(deadline, move |link| link::change(link.switch(Mode::Plugin), statement.sql(), &parameters)).await
+        let change =
+            move |link: &Link| link.counted(|| link::change(link.switch(Mode::Plugin), statement.sql(), &parameters));
+        self.run(deadline, change).await
     }
 
     /// Changes rows with a statement of the host's own: an event beside the data it speaks of.
@@ -107,7 +105,7 @@ impl Transaction {
     /// # Errors
     /// On any error the transaction is rolled back.
     pub async fn commit(mut self, deadline: Instant) -> Result<(), SqlError> {
-        self.run(deadline, |link| link::command(link.switch(Mode::Host), "COMMIT")).await
+        self.run(deadline, Link::commit).await
     }
 
     /// Gives every change up, and waits until the writer is free.
@@ -163,7 +161,7 @@ fn returning(
     link.switch(Mode::Host);
     link::command(connection, "SAVEPOINT _tenon_statement")?;
     link.switch(Mode::Plugin);
-    let result = link::rows(connection, statement.sql(), parameters, limits);
+    let result = link.counted(|| link::rows(connection, statement.sql(), parameters, limits));
     link.switch(Mode::Host);
     if link.is_in_transaction() {
         if result.is_err() {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::db::contract::contract;
+use crate::db::{Plugins, TenantOrigin, Tenants};
 
 async fn open(dir: &Path) -> SqliteControlPlane {
     SqliteControlPlane::open(&dir.join("data").join(CONTROL_PLANE_FILE), &DbConfig::default()).await.unwrap()
@@ -53,6 +54,55 @@ async fn a_replacement_ends_even_when_its_caller_goes_away() {
         assert!(tokio::time::Instant::now() < deadline, "the write never took effect");
         tokio::task::yield_now().await;
     }
+}
+
+/// What begins a transaction here runs to its end. Were a connection to go back to its pool inside one, what is written
+/// on it afterwards would be acknowledged and never committed.
+#[tokio::test]
+async fn a_caller_that_goes_away_at_any_point_leaves_no_connection_inside_a_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, other) = (open(dir.path()).await, open(dir.path()).await);
+    for polls in 1..15 {
+        let snapshot = crate::db::contract::snapshot(&[("crm", "1.0.0")]);
+        drop_after(polls, db.registry_replace(snapshot)).await;
+        drop_after(polls, db.service_list()).await;
+        let tenant = format!("t{polls}");
+        db.tenant_ensure(&tenant, TenantOrigin::Dev).await.unwrap();
+        let seen = other.tenant_fetch(&tenant).await.unwrap();
+        assert!(seen.is_some(), "dropped after {polls} polls, a later write was acknowledged and not committed");
+    }
+    let services = db.service_list().await.unwrap().len();
+    assert_eq!(services, other.service_list().await.unwrap().len());
+}
+
+/// Polls so often, a little apart, and drops what is left.
+async fn drop_after<T>(polls: u32, future: impl Future<Output = T>) {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
+        if poll.is_ready() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_micros(50)).await;
+    }
+}
+
+/// After a full disk sqlx believes that its connection is still within the transaction, so no other may begin on it.
+#[tokio::test]
+async fn a_transaction_that_finds_no_room_closes_its_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&db.writer).await.unwrap();
+    // A setting of this one connection.
+    let full = format!("PRAGMA max_page_count = {pages}");
+    sqlx::query(sqlx::AssertSqlSafe(full)).execute(&db.writer).await.unwrap();
+    let mut snapshot = crate::db::contract::snapshot(&[("crm", "1.0.0")]);
+    snapshot.plugins[0].plugin.manifest = "x".repeat(1 << 20);
+    let refused = db.registry_replace(snapshot.clone()).await;
+    assert!(matches!(refused, Err(DbError::DiskFull { .. })), "{refused:?}");
+    assert_eq!(db.plugin_list().await.unwrap(), []);
+    db.registry_replace(snapshot).await.unwrap();
+    assert_eq!(db.plugin_list().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

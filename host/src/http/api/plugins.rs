@@ -1,19 +1,26 @@
 //! `GET /api/v1/plugins`, `GET /api/v1/plugins/{id}` and `GET /plugins/{id}/info`: what is loaded, what is
 //! not, and why.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
+use semver::Version;
+use serde::{Deserialize, Serialize};
 
+use super::page;
+use super::take::Query;
 use crate::app::App;
-use crate::http::envelope::{self, ApiError, Success};
-use crate::http::identity::identify;
+use crate::http::envelope::{self, ApiError, Success, WrongField};
+use crate::http::identity::Caller;
+use crate::id::{PluginId, TenantId};
+use crate::registry::contract::Breach;
+use crate::registry::lifecycle::{Failed, InstallFailure, Lifecycle, Standing};
 use crate::registry::manifest::{Endpoint, Manifest, Service};
 use crate::registry::resolve::{Link, Status};
-use crate::registry::{Plugin, Rejected, TenantView};
+use crate::registry::{Plugin, Rejected, Snapshot, TenantView};
 
 /// One loaded version of a plugin, for one tenant.
 #[derive(Serialize)]
@@ -28,10 +35,18 @@ struct PluginView<'a> {
     /// Why it is not active.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Since when it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
     /// True for the version that answers the tenant's requests.
     serving: bool,
+    /// Set when its file holds another by now: the plugins it stays loaded for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_for: Option<&'a BTreeSet<PluginId>>,
     file_name: &'a str,
     sha256: &'a str,
+    /// Who vouches for it; nobody where unsigned files are taken.
+    signed_by: Option<SignerView<'a>>,
     loaded_at: String,
     exports: Vec<String>,
     imports: &'a [Link],
@@ -39,14 +54,37 @@ struct PluginView<'a> {
     endpoints: &'a [Endpoint],
 }
 
+/// Whose signature counts for a plugin.
+#[derive(Serialize)]
+struct SignerView<'a> {
+    /// What the operator calls the key.
+    name: &'a str,
+    key: String,
+}
+
 impl<'a> PluginView<'a> {
-    fn new(view: &'a TenantView, plugin: &'a Plugin) -> Self {
+    fn new(
+        lifecycle: &Lifecycle,
+        tenant: Option<&TenantId>,
+        snapshot: &'a Snapshot,
+        view: &'a TenantView,
+        plugin: &'a Plugin,
+    ) -> Self {
         let Manifest { id, name, version, description, category, endpoints, .. } = &plugin.manifest;
         let resolved = view.resolved(plugin.key());
         let (status, reason) = match resolved.map(|resolved| &resolved.status) {
             Some(Status::Active) => ("active", None),
             Some(Status::Inactive { reason }) => ("inactive", Some(reason.to_string())),
             None => ("inactive", None),
+        };
+        let (status, reason, since) = match setback(lifecycle, tenant, plugin) {
+            _ if lifecycle.is_leaving(plugin) => ("uninstalling", None, None),
+            Some(Setback { reason, since, is_settled: true }) => ("error", Some(reason), Some(since)),
+            // Nothing is wrong with the plugin, as far as can be told.
+            Some(Setback { reason, since, .. }) => {
+                ("inactive", Some(format!("{reason}; it is tried again by itself")), Some(since))
+            }
+            None => (status, reason, None),
         };
         Self {
             id: id.as_str(),
@@ -56,9 +94,15 @@ impl<'a> PluginView<'a> {
             category: category.as_deref(),
             status,
             reason,
+            since,
             serving: view.serves(plugin.key()),
+            kept_for: snapshot.kept_for(plugin).map(|kept| &kept.for_plugins),
             file_name: &plugin.file_name,
             sha256: &plugin.sha256,
+            signed_by: plugin
+                .signer
+                .as_ref()
+                .map(|signer| SignerView { name: &signer.name, key: signer.key.to_string() }),
             loaded_at: plugin.loaded_at.to_string(),
             exports: plugin.prepared.exports().iter().map(|export| export.name.to_string()).collect(),
             imports: resolved.map(|resolved| resolved.links.as_slice()).unwrap_or_default(),
@@ -68,13 +112,58 @@ impl<'a> PluginView<'a> {
     }
 }
 
+/// How a version failed.
+struct Setback {
+    reason: String,
+    since: String,
+    /// Whether the plugin is to blame, as far as can be told.
+    is_settled: bool,
+}
+
+/// How a version failed for the tenant; for whoever names none, for how many tenants it did. What could not be installed
+/// failed for all.
+fn setback(lifecycle: &Lifecycle, tenant: Option<&TenantId>, plugin: &Plugin) -> Option<Setback> {
+    if let Some(InstallFailure { reason, since, is_settled, .. }) = lifecycle.install_failure(plugin) {
+        return Some(Setback { reason, since: since.to_string(), is_settled });
+    }
+    let is_settled = |failed: &Failed| failed.standing == Standing::Settled;
+    if let Some(tenant) = tenant {
+        let failed = lifecycle.moves().failed(tenant, plugin.key())?;
+        let (reason, since) = (failed.failure.to_string(), failed.since.to_string());
+        return Some(Setback { reason, since, is_settled: is_settled(&failed) });
+    }
+    let mut failed = lifecycle.moves().failed_for(plugin.key());
+    // For some tenants it may be the plugin, for others the circumstances.
+    if failed.iter().any(|(_, failed)| is_settled(failed)) {
+        failed.retain(|(_, failed)| is_settled(failed));
+    }
+    failed.sort_by_key(|(_, failed)| failed.since);
+    let (_, first) = failed.first()?;
+    let (tenant, last) = failed.last()?;
+    let others = match failed.len() - 1 {
+        0 => String::new(),
+        1 => " and for 1 other tenant".to_owned(),
+        others => format!(" and for {others} other tenants"),
+    };
+    let (reason, since) = (format!("for {tenant}{others}: {}", last.failure), first.since.to_string());
+    Some(Setback { reason, since, is_settled: is_settled(last) })
+}
+
 /// A file that was found and not loaded.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RejectedView<'a> {
     file_name: &'a str,
     sha256: Option<&'a str>,
+    /// What it says it is, where its manifest could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     reason: &'a str,
+    /// What it breaks of what earlier versions promised, and for whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaks: Option<&'a Breach>,
     seen_at: String,
 }
 
@@ -83,37 +172,113 @@ impl<'a> From<&'a Rejected> for RejectedView<'a> {
         Self {
             file_name: &file.file_name,
             sha256: file.sha256.as_deref(),
+            id: file.key.as_ref().map(|key| key.id.as_str()),
+            version: file.key.as_ref().map(|key| key.version.to_string()),
             reason: &file.reason,
+            breaks: file.breach.as_deref(),
             seen_at: file.seen_at.to_string(),
         }
     }
 }
 
-/// Every loaded version of every plugin, and every file that was refused.
-pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
+/// Which versions are wanted, and how many at a time. Without any of it all are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    /// `active` or `inactive`.
+    status: Option<Activity>,
+    category: Option<String>,
+    keyword: Option<String>,
+    /// A text in the id, the name, the description or a keyword, in whichever case.
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Activity {
+    Active,
+    Inactive,
+}
+
+impl Filter {
+    fn fits(&self, plugin: &PluginView<'_>, keywords: &[String]) -> bool {
+        let status = match plugin.status {
+            "active" => Activity::Active,
+            _ => Activity::Inactive,
+        };
+        let texts =
+            || [plugin.id, plugin.name, plugin.description].into_iter().chain(keywords.iter().map(String::as_str));
+        self.status.as_ref().is_none_or(|wanted| *wanted == status)
+            && self.category.as_deref().is_none_or(|wanted| plugin.category == Some(wanted))
+            && self.keyword.as_ref().is_none_or(|wanted| keywords.contains(wanted))
+            && self
+                .q
+                .as_ref()
+                .map(|text| text.to_lowercase())
+                .is_none_or(|text| texts().any(|found| found.to_lowercase().contains(&text)))
+    }
+
+    /// The id and version after which the page begins.
+    fn after(&self) -> Result<Option<(String, Version)>, ApiError> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let parsed = cursor.split_once('@').and_then(|(id, version)| Some((id.to_owned(), version.parse().ok()?)));
+        parsed.map(Some).ok_or_else(|| {
+            let message = "must be the `nextCursor` of an earlier answer".to_owned();
+            ApiError::invalid(vec![WrongField { field: "cursor".to_owned(), message }])
+        })
+    }
+}
+
+/// Every loaded version of every plugin that is wanted, by file or in pages by id and version, and every file that was
+/// refused.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+) -> Result<Response, ApiError> {
     #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
     struct Body<'a> {
         success: bool,
         data: Vec<PluginView<'a>>,
+        /// Of all pages.
         total: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_cursor: Option<String>,
         rejected: Vec<RejectedView<'a>>,
     }
-    let identity = identify(&app, &headers).await?;
+    let limit = filter.limit.map(|limit| page::limit(Some(limit))).transpose()?;
+    let after = filter.after()?;
     let snapshot = app.registry().snapshot();
-    let view = snapshot.view(&identity.tenant);
-    let data: Vec<_> = snapshot.plugins().iter().map(|plugin| PluginView::new(view, plugin)).collect();
+    let (view, lifecycle, tenant) = (super::view(&snapshot, &caller), app.registry().lifecycle(), caller.tenant());
+    let mut plugins: Vec<&Arc<Plugin>> = snapshot.plugins().iter().collect();
+    // A page needs an order of its own that no file changes by coming or going.
+    if limit.is_some() || after.is_some() {
+        plugins.sort_by(|a, b| (&a.key().id, &a.key().version).cmp(&(&b.key().id, &b.key().version)));
+    }
+    let seen = plugins.into_iter();
+    let seen = seen.map(|plugin| (plugin, PluginView::new(lifecycle, tenant, &snapshot, &view, plugin)));
+    let mut wanted: Vec<_> = seen.filter(|(plugin, seen)| filter.fits(seen, &plugin.manifest.keywords)).collect();
+    let total = wanted.len();
+    if let Some((id, version)) = after {
+        wanted.retain(|(plugin, _)| (plugin.key().id.as_str(), &plugin.key().version) > (id.as_str(), &version));
+    }
+    let page = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let more = wanted.len() > page;
+    wanted.truncate(page);
+    let last = wanted.last().filter(|_| more).map(|(plugin, _)| plugin.key());
+    let next_cursor = last.map(|key| format!("{}@{}", key.id, key.version));
+    let data = wanted.into_iter().map(|(_, seen)| seen).collect();
     let rejected = snapshot.rejected().iter().map(RejectedView::from).collect();
-    let body = Body { success: true, total: data.len(), data, rejected };
+    let body = Body { success: true, total, data, next_cursor, rejected };
     let bytes = serde_json::to_vec(&body).map_err(|error| ApiError::internal(&error))?;
     Ok(envelope::json(StatusCode::OK, bytes))
 }
 
 /// Every loaded version of one plugin, with its manifest.
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>, caller: Caller) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Detail<'a> {
         #[serde(flatten)]
@@ -125,14 +290,16 @@ pub async fn show(
         id: &'a str,
         versions: Vec<Detail<'a>>,
     }
-    let identity = identify(&app, &headers).await?;
     let snapshot = app.registry().snapshot();
-    let view = snapshot.view(&identity.tenant);
+    let (view, lifecycle) = (super::view(&snapshot, &caller), app.registry().lifecycle());
     let versions: Vec<_> = snapshot
         .plugins()
         .iter()
         .filter(|plugin| plugin.manifest.id.as_str() == id)
-        .map(|plugin| Detail { plugin: PluginView::new(view, plugin), manifest: &plugin.manifest })
+        .map(|plugin| Detail {
+            plugin: PluginView::new(lifecycle, caller.tenant(), &snapshot, &view, plugin),
+            manifest: &plugin.manifest,
+        })
         .collect();
     if versions.is_empty() {
         return Err(ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")));
@@ -141,11 +308,7 @@ pub async fn show(
 }
 
 /// What a client of the plugin needs to know: the version that answers, its services and endpoints.
-pub async fn info(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub async fn info(State(app): State<Arc<App>>, Path(id): Path<String>, caller: Caller) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Info<'a> {
         id: &'a str,
@@ -155,9 +318,9 @@ pub async fn info(
         services: &'a [Service],
         endpoints: &'a [Endpoint],
     }
-    let identity = identify(&app, &headers).await?;
     let snapshot = app.registry().snapshot();
-    let plugin = crate::http::plugins::active(snapshot.view(&identity.tenant), &id)?;
+    let view = super::view(&snapshot, &caller);
+    let plugin = crate::http::plugins::active(&view, &id)?;
     let Manifest { name, version, description, services, endpoints, .. } = &plugin.manifest;
     Ok(Success(Info { id: &id, name, version: version.to_string(), description, services, endpoints }).into_response())
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::HeaderMap;
 use serde::Serialize;
 
 use crate::app::App;
 use crate::db;
 use crate::http::envelope::{ApiError, SuccessList};
 use crate::http::health::{self, Health};
-use crate::http::identity::identify;
+use crate::http::identity::Caller;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,9 +56,9 @@ struct ConsumerView {
 }
 
 /// The services as the control plane knows them, with the health of their providers for this tenant.
-pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
-    let identity = Arc::new(identify(&app, &headers).await?);
-    let services = app.control().service_list().await.map_err(|error| ApiError::internal(&error))?;
+pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<impl IntoResponse, ApiError> {
+    let identity = caller.identity()?.clone();
+    let services = app.control().service_list().await?;
     let snapshot = app.registry().snapshot();
     let view = snapshot.view(&identity.tenant);
     // All at once: each may take its time, and a slow one holds up no other.
@@ -68,7 +67,7 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<imp
         if !services.iter().any(|service| service.plugin_id == key.0 && service.plugin_version == key.1) {
             return None;
         }
-        Some((key, health::of_served(&app, view, &identity, &view.state(plugin)).await))
+        Some((key, health::of_served(&app, &view, &identity, &view.state(plugin)).await))
     });
     let healths: HashMap<(String, String), Health> =
         futures::future::join_all(checks).await.into_iter().flatten().collect();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use wasmtime::component::Val;
 
-use super::decode::{Decoder, position};
+use super::decode::{Decoder, NAME_BYTES, position};
 use super::error::{At, Found};
 use crate::runtime::shape::{
     Case, Field, ListForm, ListShape, RecordForm, RecordShape, ResultShape, Shape, VariantShape,
@@ -27,6 +27,7 @@ impl Decoder {
         members: &Map<String, Value>,
         at: &At,
     ) -> Option<Vec<(String, Val)>> {
+        self.take(fields.len(), size_of::<(String, Val)>() + NAME_BYTES, at)?;
         let mut values = Vec::with_capacity(fields.len());
         let mut known = 0;
         for field in fields {
@@ -103,6 +104,7 @@ impl Decoder {
     }
 
     fn elements(&mut self, element: &Shape, elements: &[Value], at: &At) -> Option<Val> {
+        self.take(elements.len(), size_of::<Val>(), at)?;
         let mut values = Vec::with_capacity(elements.len());
         for (index, json) in elements.iter().enumerate() {
             match self.value(element, json, &At::Index(at, index)) {
@@ -115,12 +117,13 @@ impl Decoder {
     }
 
     fn pairs(&mut self, key: &Shape, value: &Shape, members: &Map<String, Value>, at: &At) -> Option<Val> {
+        self.take(members.len(), 3 * size_of::<Val>() + NAME_BYTES, at)?;
         let mut pairs = Vec::with_capacity(members.len());
         for (name, json) in members {
             let place = at.member(name);
             let key = match key {
                 Shape::Enum(_) => self.value(key, &Value::String(name.clone()), &place),
-                _ => Some(Val::String(name.clone())),
+                _ => self.take(name.len(), 1, &place).map(|()| Val::String(name.clone())),
             };
             let value = self.value(value, json, &place);
             match (key, value) {
@@ -159,6 +162,7 @@ impl Decoder {
             let names: Vec<&str> = variant.cases.iter().map(|case| &*case.name.json).collect();
             return self.mismatch(format_args!("one of {}", names.join(" | ")), told, &place);
         };
+        self.take(1, size_of::<Val>() + NAME_BYTES, at)?;
         let payload = self.payload(case, members.get("value"), &at.member("value"))?;
         Some(Val::Variant(case.name.wit.to_string(), payload))
     }
@@ -178,6 +182,7 @@ impl Decoder {
         if json.is_null() {
             return Some(Val::Option(None));
         }
+        self.take(1, size_of::<Val>(), at)?;
         let value = match (inner, json) {
             (Shape::Option(_), Value::Object(members)) => {
                 self.only(&["some"], members, at);
@@ -202,6 +207,7 @@ impl Decoder {
             return self.mismatch("an object with ok or error", json, at);
         };
         self.only(&["ok", "error"], members, at);
+        self.take(1, size_of::<Val>(), at)?;
         match (members.get("ok"), members.get("error")) {
             (Some(json), None) => {
                 let value = self.outcome(result.ok.as_ref(), json, &at.member("ok"))?;

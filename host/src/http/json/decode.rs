@@ -1,7 +1,9 @@
 //! JSON to values.
 //!
 //! The decoder goes on after an error, so that a caller learns of all wrong fields at once, up to
-//! [`ERRORS_MAX`]. It knows paths only by borrowed links and writes them out for errors alone.
+//! [`ERRORS_MAX`]. It knows paths only by borrowed links and writes them out for errors alone. Values take up to forty
+//! times the room of their text, so it counts what it makes, as wasmtime counts what a plugin passes, and stops at
+//! a bound.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,13 +16,16 @@ use super::number::{Range, read_float, read_integer};
 use super::time::Time;
 use crate::runtime::shape::{Field, Name, Shape};
 
-/// The value of this shape that `json` stands for.
+/// A name in a value, which is an allocation of its own.
+pub(super) const NAME_BYTES: usize = 32;
+
+/// The value of this shape that `json` stands for, in `limit_bytes` of memory.
 ///
 /// # Errors
 ///
-/// One for each field that does not fit, up to [`ERRORS_MAX`].
-pub fn decode(shape: &Shape, json: &Value) -> Result<Val, Vec<FieldError>> {
-    let mut decoder = Decoder::default();
+/// One for each field that does not fit, up to [`ERRORS_MAX`]; the last one where the limit was reached.
+pub fn decode(shape: &Shape, json: &Value, limit_bytes: usize) -> Result<Val, Vec<FieldError>> {
+    let mut decoder = Decoder::within(limit_bytes);
     let value = decoder.value(shape, json, &At::Body);
     decoder.finish(value)
 }
@@ -30,8 +35,12 @@ pub fn decode(shape: &Shape, json: &Value) -> Result<Val, Vec<FieldError>> {
 /// # Errors
 ///
 /// As [`decode`].
-pub fn decode_members(fields: &[Field], json: &Value) -> Result<Vec<(String, Val)>, Vec<FieldError>> {
-    let mut decoder = Decoder::default();
+pub fn decode_members(
+    fields: &[Field],
+    json: &Value,
+    limit_bytes: usize,
+) -> Result<Vec<(String, Val)>, Vec<FieldError>> {
+    let mut decoder = Decoder::within(limit_bytes);
     let values = match json {
         Value::Object(members) => decoder.members(fields, members, &At::Body),
         _ => decoder.mismatch("an object", json, &At::Body),
@@ -40,12 +49,31 @@ pub fn decode_members(fields: &[Field], json: &Value) -> Result<Vec<(String, Val
 }
 
 /// Collects errors. Its methods give `None` for what is wrong, after they have told it.
-#[derive(Default)]
 pub(super) struct Decoder {
     errors: Vec<FieldError>,
+    limit_bytes: usize,
+    used_bytes: usize,
 }
 
 impl Decoder {
+    pub(super) fn within(limit_bytes: usize) -> Self {
+        Self { errors: Vec::new(), limit_bytes, used_bytes: 0 }
+    }
+
+    /// Counts memory before it is taken. After the first refusal everything is refused.
+    pub(super) fn take(&mut self, count: usize, each_bytes: usize, at: &At) -> Option<()> {
+        let before = self.used_bytes;
+        self.used_bytes = before.saturating_add(count.saturating_mul(each_bytes));
+        if self.used_bytes <= self.limit_bytes {
+            return Some(());
+        }
+        if before > self.limit_bytes {
+            return None;
+        }
+        let limit = self.limit_bytes;
+        self.wrong(format!("is too much: the values of a request may take {limit} bytes (limits.hostcall_bytes)"), at)
+    }
+
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
@@ -55,11 +83,11 @@ impl Decoder {
 
     /// Whether going on would tell nothing more.
     pub(super) fn is_full(&self) -> bool {
-        self.errors.len() >= ERRORS_MAX
+        self.errors.len() >= ERRORS_MAX || self.used_bytes > self.limit_bytes
     }
 
     pub(super) fn wrong<T>(&mut self, message: impl Into<String>, at: &At) -> Option<T> {
-        if !self.is_full() {
+        if self.errors.len() < ERRORS_MAX {
             self.errors.push(FieldError { field: at.to_string(), message: message.into() });
         }
         None
@@ -80,10 +108,17 @@ impl Decoder {
                 None => self.mismatch("a string of one character", json, at),
             },
             Shape::String => match json {
-                Value::String(text) => Some(Val::String(text.clone())),
+                Value::String(text) => {
+                    self.take(text.len(), 1, at)?;
+                    Some(Val::String(text.clone()))
+                }
                 _ => self.mismatch("a string", json, at),
             },
-            Shape::Enum(cases) => self.case(cases, json, at).map(|index| Val::Enum(cases[index].wit.to_string())),
+            Shape::Enum(cases) => {
+                let index = self.case(cases, json, at)?;
+                self.take(1, NAME_BYTES, at)?;
+                Some(Val::Enum(cases[index].wit.to_string()))
+            }
             Shape::Flags(flags) => self.flags(flags, json, at),
             Shape::List(list) => self.list(list, json, at),
             Shape::Record(record) => self.record(record, json, at),
@@ -132,7 +167,9 @@ impl Decoder {
 
     pub(super) fn bytes(&mut self, json: &Value, at: &At) -> Option<Val> {
         match json.as_str().and_then(|text| STANDARD.decode(text).ok()) {
-            Some(bytes) => Some(Val::List(bytes.into_iter().map(Val::U8).collect())),
+            Some(bytes) => self
+                .take(bytes.len(), size_of::<Val>(), at)
+                .map(|()| Val::List(bytes.into_iter().map(Val::U8).collect())),
             None => self.mismatch("base64 text", json, at),
         }
     }
@@ -160,6 +197,7 @@ impl Decoder {
                 None => {}
             }
         }
+        self.take(flags.len(), NAME_BYTES + size_of::<String>(), at)?;
         let chosen = flags.iter().zip(set).filter(|(_, set)| *set);
         Some(Val::Flags(chosen.map(|(flag, _)| flag.wit.to_string()).collect()))
     }

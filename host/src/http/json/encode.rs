@@ -12,6 +12,7 @@ use wasmtime::component::Val;
 use super::decimal::Decimal;
 use super::error::{EncodeError, EncodeProblem, kind};
 use super::number::{write_float, write_signed, write_unsigned, write_wide};
+use super::out::Out;
 use super::string;
 use super::time::Time;
 use crate::runtime::shape::{
@@ -27,13 +28,15 @@ const COMPARED_KEYS_MAX: usize = 16;
 ///
 /// # Errors
 ///
-/// When the value is not of this shape, or is one that has no JSON (see the module). `out` is then as it was.
-pub fn encode(shape: &Shape, value: &Val, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+/// When the value is not of this shape, is one that has no JSON (see the module), or would be longer than `out` may be.
+/// `out` is then as it was.
+pub fn encode(shape: &Shape, value: &Val, out: &mut Out) -> Result<(), EncodeError> {
     let start = out.len();
     write(shape, value, out).inspect_err(|_| out.truncate(start))
 }
 
-fn write(shape: &Shape, value: &Val, out: &mut Vec<u8>) -> Encoded {
+fn write(shape: &Shape, value: &Val, out: &mut Out) -> Encoded {
+    out.fits(0)?;
     match (shape, value) {
         (Shape::Bool, Val::Bool(value)) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         (Shape::S8, Val::S8(value)) => write_signed(out, (*value).into()),
@@ -47,7 +50,7 @@ fn write(shape: &Shape, value: &Val, out: &mut Vec<u8>) -> Encoded {
         (Shape::Float32, Val::Float32(value)) => write_float(out, *value),
         (Shape::Float64, Val::Float64(value)) => write_float(out, *value),
         (Shape::Char, Val::Char(value)) => string::write(out, value.encode_utf8(&mut [0; 4])),
-        (Shape::String, Val::String(value)) => string::write(out, value),
+        (Shape::String, Val::String(value)) => return out.take_text(value),
         (Shape::List(list), Val::List(elements)) => return write_list(list, elements, out),
         (Shape::Record(record), Val::Record(fields)) => return write_record(record, fields, out),
         (Shape::Tuple(shapes), Val::Tuple(elements)) if shapes.len() == elements.len() => {
@@ -65,7 +68,7 @@ fn write(shape: &Shape, value: &Val, out: &mut Vec<u8>) -> Encoded {
     Ok(())
 }
 
-fn write_record(record: &RecordShape, fields: &[(String, Val)], out: &mut Vec<u8>) -> Encoded {
+fn write_record(record: &RecordShape, fields: &[(String, Val)], out: &mut Out) -> Encoded {
     match (record.form, fields) {
         (RecordForm::Decimal, [(_, Val::S64(coefficient)), (_, Val::U8(scale))]) => {
             Decimal { coefficient: *coefficient, scale: *scale }.write(out);
@@ -86,7 +89,7 @@ fn write_record(record: &RecordShape, fields: &[(String, Val)], out: &mut Vec<u8
     }
 }
 
-fn write_object(shapes: &[Field], fields: &[(String, Val)], out: &mut Vec<u8>) -> Encoded {
+fn write_object(shapes: &[Field], fields: &[(String, Val)], out: &mut Out) -> Encoded {
     out.push(b'{');
     let start = out.len();
     for (field, (name, value)) in shapes.iter().zip(fields) {
@@ -104,7 +107,7 @@ fn write_object(shapes: &[Field], fields: &[(String, Val)], out: &mut Vec<u8>) -
 }
 
 /// A member, or nothing for an option without a value. `start` is where the first member began.
-fn write_member(field: &Field, shape: &Shape, value: &Val, start: usize, out: &mut Vec<u8>) -> Encoded {
+fn write_member(field: &Field, shape: &Shape, value: &Val, start: usize, out: &mut Out) -> Encoded {
     if let (Shape::Option(_), Val::Option(None)) = (shape, value) {
         return Ok(());
     }
@@ -114,7 +117,7 @@ fn write_member(field: &Field, shape: &Shape, value: &Val, start: usize, out: &m
 }
 
 /// The payload of a variant whose case the sibling `type` tells: it must be the one the variant has.
-fn write_tagged(field: &Field, value: &Val, tag: &Val, start: usize, out: &mut Vec<u8>) -> Encoded {
+fn write_tagged(field: &Field, value: &Val, tag: &Val, start: usize, out: &mut Out) -> Encoded {
     let variant = field.shape.tagged_variant().ok_or_else(|| mismatch(&field.shape, value))?;
     let value = match (&field.shape, value) {
         (Shape::Option(_), Val::Option(None)) => return Ok(()),
@@ -134,7 +137,7 @@ fn write_tagged(field: &Field, value: &Val, tag: &Val, start: usize, out: &mut V
     }
 }
 
-fn write_list(list: &ListShape, elements: &[Val], out: &mut Vec<u8>) -> Encoded {
+fn write_list(list: &ListShape, elements: &[Val], out: &mut Out) -> Encoded {
     match &list.form {
         ListForm::Array => write_array(elements.iter().map(|element| (&list.element, element)), out),
         ListForm::Bytes => write_bytes(elements, out),
@@ -145,7 +148,7 @@ fn write_list(list: &ListShape, elements: &[Val], out: &mut Vec<u8>) -> Encoded 
     }
 }
 
-fn write_array<'a>(elements: impl Iterator<Item = (&'a Shape, &'a Val)>, out: &mut Vec<u8>) -> Encoded {
+fn write_array<'a>(elements: impl Iterator<Item = (&'a Shape, &'a Val)>, out: &mut Out) -> Encoded {
     out.push(b'[');
     for (index, (shape, element)) in elements.enumerate() {
         if index > 0 {
@@ -157,11 +160,12 @@ fn write_array<'a>(elements: impl Iterator<Item = (&'a Shape, &'a Val)>, out: &m
     Ok(())
 }
 
-fn write_bytes(elements: &[Val], out: &mut Vec<u8>) -> Encoded {
+fn write_bytes(elements: &[Val], out: &mut Out) -> Encoded {
     let byte = |element: &Val| match element {
         Val::U8(byte) => Ok(*byte),
         other => Err(mismatch(&Shape::U8, other)),
     };
+    out.fits(elements.len())?;
     out.push(b'"');
     let mut group = [0; 3];
     let mut text = [0; 4];
@@ -203,13 +207,13 @@ fn keys<'a>(shape: &'a Shape, pairs: &'a [Val]) -> Result<Option<Vec<&'a str>>, 
     Ok(distinct.then_some(keys))
 }
 
-fn write_pairs(keys: &[&str], shape: &Shape, pairs: &[Val], out: &mut Vec<u8>) -> Encoded {
+fn write_pairs(keys: &[&str], shape: &Shape, pairs: &[Val], out: &mut Out) -> Encoded {
     out.push(b'{');
     let start = out.len();
     for (key, pair) in keys.iter().zip(pairs) {
         let Val::Tuple(pair) = pair else { return Err(not("pair", kind(pair))) };
         separate(start, out);
-        string::write(out, key);
+        out.take_text(key)?;
         out.push(b':');
         write(shape, &pair[1], out).map_err(|error| error.inside(key))?;
     }
@@ -217,7 +221,7 @@ fn write_pairs(keys: &[&str], shape: &Shape, pairs: &[Val], out: &mut Vec<u8>) -
     Ok(())
 }
 
-fn write_variant(variant: &VariantShape, case: &str, payload: Option<&Val>, out: &mut Vec<u8>) -> Encoded {
+fn write_variant(variant: &VariantShape, case: &str, payload: Option<&Val>, out: &mut Out) -> Encoded {
     let case = find_case(variant, case)?;
     out.extend_from_slice(b"{\"type\":");
     string::write(out, &case.name.json);
@@ -233,7 +237,7 @@ fn write_variant(variant: &VariantShape, case: &str, payload: Option<&Val>, out:
     Ok(())
 }
 
-fn write_option(inner: &Shape, value: Option<&Val>, out: &mut Vec<u8>) -> Encoded {
+fn write_option(inner: &Shape, value: Option<&Val>, out: &mut Out) -> Encoded {
     match (value, inner) {
         (None, _) => out.extend_from_slice(b"null"),
         (Some(value), Shape::Option(_)) => {
@@ -248,7 +252,7 @@ fn write_option(inner: &Shape, value: Option<&Val>, out: &mut Vec<u8>) -> Encode
 
 type Outcome = Result<Option<Box<Val>>, Option<Box<Val>>>;
 
-fn write_result(result: &ResultShape, value: &Outcome, out: &mut Vec<u8>) -> Encoded {
+fn write_result(result: &ResultShape, value: &Outcome, out: &mut Out) -> Encoded {
     let (key, shape, value) = match value {
         Ok(value) => (b"{\"ok\":".as_slice(), &result.ok, value),
         Err(value) => (b"{\"error\":".as_slice(), &result.error, value),
@@ -263,7 +267,7 @@ fn write_result(result: &ResultShape, value: &Outcome, out: &mut Vec<u8>) -> Enc
     Ok(())
 }
 
-fn write_flags(names: &[Name], flags: &[String], out: &mut Vec<u8>) -> Encoded {
+fn write_flags(names: &[Name], flags: &[String], out: &mut Out) -> Encoded {
     out.push(b'[');
     for (index, flag) in flags.iter().enumerate() {
         if index > 0 {
@@ -275,12 +279,12 @@ fn write_flags(names: &[Name], flags: &[String], out: &mut Vec<u8>) -> Encoded {
     Ok(())
 }
 
-fn write_name(names: &[Name], name: &str, out: &mut Vec<u8>) -> Encoded {
+fn write_name(names: &[Name], name: &str, out: &mut Out) -> Encoded {
     string::write(out, &find_name(names, name)?.json);
     Ok(())
 }
 
-fn separate(start: usize, out: &mut Vec<u8>) {
+fn separate(start: usize, out: &mut Out) {
     if out.len() > start {
         out.push(b',');
     }

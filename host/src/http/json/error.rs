@@ -40,9 +40,16 @@ pub(super) enum EncodeProblem {
     Time { seconds: u64, nanoseconds: u32 },
     #[error("the case is \"{case}\", and the field `type` beside it says \"{tag}\"")]
     Contradiction { case: String, tag: String },
+    #[error("the answer is longer than the {limit_bytes} bytes allowed (limits.answer_bytes)")]
+    TooLong { limit_bytes: usize },
 }
 
 impl EncodeError {
+    /// Whether the value is right and only too long.
+    pub fn is_too_long(&self) -> bool {
+        matches!(*self.problem, EncodeProblem::TooLong { .. })
+    }
+
     /// `segment` is put before the path: a name, or an index in brackets.
     pub(super) fn inside(mut self, segment: impl fmt::Display) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
@@ -81,10 +88,10 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Body => f.write_str("body"),
-            Self::Top(name) => clipped(f, name),
+            Self::Top(name) => named(f, name),
             Self::Member(parent, name) => {
                 write!(f, "{parent}.")?;
-                clipped(f, name)
+                named(f, name)
             }
             Self::Index(Self::Body, index) => write!(f, "[{index}]"),
             Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
@@ -113,6 +120,11 @@ impl fmt::Display for Found<'_> {
             Value::Object(_) => f.write_str("an object"),
         }
     }
+}
+
+/// A name as it stands in a path. The empty one is shown as quotes: without them no field would be named.
+fn named(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    if name.is_empty() { f.write_str("\"\"") } else { clipped(f, name) }
 }
 
 fn clipped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
@@ -152,5 +164,18 @@ pub(super) fn kind(value: &Val) -> &'static str {
         Val::Stream(_) => "stream",
         Val::ErrorContext(_) => "error-context",
         Val::FixedLengthList(_) => "list of fixed length",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_without_a_name_is_named_all_the_same() {
+        let top = At::Body.member("");
+        assert_eq!(top.to_string(), "\"\"");
+        let a = At::Body.member("a");
+        assert_eq!(a.member("").to_string(), "a.\"\"");
     }
 }

@@ -28,9 +28,11 @@ mod decode;
 mod encode;
 mod error;
 mod number;
+mod out;
 mod query;
 mod string;
 mod time;
+mod weight;
 
 #[cfg(test)]
 mod tests;
@@ -38,4 +40,6 @@ mod tests;
 pub use self::decode::{decode, decode_members};
 pub use self::encode::encode;
 pub use self::error::{ERRORS_MAX, EncodeError, FieldError};
+pub use self::out::Out;
 pub use self::query::{decode_query, decode_query_members, decode_text};
+pub use self::weight::weight;

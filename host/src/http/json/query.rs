@@ -2,7 +2,7 @@
 //!
 //! Everything is text here: numbers and booleans are read from it by the type that is expected. A list is
 //! given by repeating its key or by commas; a comma within an element cannot be given this way, and an empty
-//! text is the empty list. Which types can be given is told by [`Shape::is_text`] and [`Shape::is_query`].
+//! text is the empty list. What comes of it is bounded by `http.header_bytes`, in which a request's target lies. Which types can be given is told by [`Shape::is_text`] and [`Shape::is_query`].
 
 use serde_json::Value;
 use wasmtime::component::Val;
@@ -17,7 +17,7 @@ use crate::runtime::shape::{Field, ListForm, Shape};
 ///
 /// When the text does not fit the shape, or no text can.
 pub fn decode_text(shape: &Shape, name: &str, text: &str) -> Result<Val, FieldError> {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::within(usize::MAX);
     let value = decoder.text(shape, text, &At::Top(name));
     decoder.finish(value).map_err(|mut errors| {
         errors.pop().unwrap_or_else(|| FieldError { field: name.into(), message: "is not valid".into() })
@@ -52,7 +52,7 @@ pub fn decode_query_members(
     fields: &[Field],
     query: &[(String, String)],
 ) -> Result<Vec<(String, Val)>, Vec<FieldError>> {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::within(usize::MAX);
     let mut values = Vec::with_capacity(fields.len());
     for field in fields {
         let texts: Vec<&str> =
@@ -61,6 +61,9 @@ pub fn decode_query_members(
         values.extend(value.map(|value| (field.name.to_string(), value)));
     }
     for (key, _) in query.iter().filter(|(key, _)| !fields.iter().any(|field| **key == *field.json)) {
+        if decoder.is_full() {
+            break;
+        }
         decoder.not_a_field(fields, &At::Top(key));
     }
     decoder.finish(Some(values))

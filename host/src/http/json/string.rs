@@ -17,6 +17,16 @@ pub(super) fn write(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// How many bytes [`write`] would append.
+pub(super) fn written_bytes(text: &str) -> usize {
+    let escape = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escape).sum::<usize>() + 2
+}
+
 /// The first byte that must be escaped, looked for eight at a time.
 fn next_special(bytes: &[u8]) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<8>();
@@ -85,6 +95,7 @@ mod tests {
                 text[19 - place] = char::from(special);
                 let text: String = text.into_iter().collect();
                 assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
+                assert_eq!(written(&text).len(), written_bytes(&text));
             }
         }
     }

@@ -1,26 +1,41 @@
+mod bounds;
 mod decoding;
 mod encoding;
 mod properties;
 mod query;
 mod source;
 
+use serde_json::Value;
 use wasmtime::component::Val;
 
-use crate::runtime::shape::Shape;
+use super::{FieldError, Out};
+use crate::runtime::shape::{Field, Shape};
+
+fn unbounded() -> Out {
+    Out::new(b"", usize::MAX)
+}
+
+fn decode(shape: &Shape, json: &Value) -> Result<Val, Vec<FieldError>> {
+    super::decode(shape, json, usize::MAX)
+}
+
+fn decode_members(fields: &[Field], json: &Value) -> Result<Vec<(String, Val)>, Vec<FieldError>> {
+    super::decode_members(fields, json, usize::MAX)
+}
 
 fn encoded(shape: &Shape, value: &Val) -> String {
-    let mut out = Vec::new();
+    let mut out = unbounded();
     super::encode(shape, value, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    String::from_utf8(out.into_bytes()).unwrap()
 }
 
 fn decoded(shape: &Shape, json: &str) -> Val {
-    super::decode(shape, &serde_json::from_str(json).unwrap()).unwrap()
+    decode(shape, &serde_json::from_str(json).unwrap()).unwrap()
 }
 
 /// Each as `field: message`.
 fn errors(shape: &Shape, json: &str) -> Vec<String> {
-    texts(super::decode(shape, &serde_json::from_str(json).unwrap()).unwrap_err())
+    texts(decode(shape, &serde_json::from_str(json).unwrap()).unwrap_err())
 }
 
 fn texts(errors: Vec<super::FieldError>) -> Vec<String> {

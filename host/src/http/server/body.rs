@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
+
+use super::places::{Late, Peer};
 
 /// The request's body did not arrive in time. To the client this is 408.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,15 +35,20 @@ impl BodyTimeout {
     }
 }
 
-/// Bounds the time `incoming` may take.
-pub(super) fn timed(incoming: Incoming, timeout: Duration) -> Body {
-    if incoming.is_end_stream() { Body::empty() } else { Body::new(Timed { incoming, timeout, deadline: None }) }
+/// Bounds the time `incoming` may take, and tells the connection's place when it is waited for.
+pub(super) fn timed(incoming: Incoming, timeout: Duration, peer: &Arc<Peer>) -> Body {
+    if incoming.is_end_stream() {
+        return Body::empty();
+    }
+    Body::new(Timed { incoming, timeout, deadline: None, peer: peer.clone(), late: None })
 }
 
 struct Timed {
     incoming: Incoming,
     timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
+    peer: Arc<Peer>,
+    late: Option<Late>,
 }
 
 impl HttpBody for Timed {
@@ -49,7 +57,11 @@ impl HttpBody for Timed {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.late = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        if self.late.is_none() {
+            self.late = Some(self.peer.late());
         }
         let timeout = self.timeout;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+use axum::extract::ConnectInfo;
 
 /// Long enough for anything that should happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +23,10 @@ async fn host(router: Router, config: HttpConfig) -> Host {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(async move { serve(listener, router, &config, async { _ = stopped.await }).await });
+    let served = tokio::spawn(async move {
+        let stop = Stop { stop: async { _ = stopped.await }, now: std::future::pending() };
+        serve(listener, router, &config, Draining::default(), stop).await
+    });
     Host { address, stop, served }
 }
 
@@ -182,7 +186,7 @@ async fn what_outlasts_the_grace_is_cut_off() {
 #[tokio::test]
 async fn one_connection_too_many_waits_for_a_place() {
     let (router, entered, released) = held();
-    let host = host(router, HttpConfig { connections_max: 1, ..HttpConfig::default() }).await;
+    let host = host(router, HttpConfig { connections_max: 1, linger_ms: 0, ..HttpConfig::default() }).await;
     let request = "GET /held HTTP/1.1\r\nhost: tenon\r\nconnection: close\r\n\r\n";
     let mut first = send(host.address, request).await;
     within(entered.notified()).await;

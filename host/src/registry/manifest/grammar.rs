@@ -6,9 +6,10 @@ use semver::{Version, VersionReq};
 use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::text::{
-    ComponentName, ConfigKey, Email, EventName, Pattern, PermissionName, PermissionPart, VersionRequirement, WebUrl,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, Pattern, PermissionName, PermissionPart,
+    VersionRequirement, WebUrl,
 };
-use crate::id::{InvalidText, PluginId, ServiceName};
+use crate::id::{HostPattern, InvalidText, PluginId, ServiceName};
 
 /// Runs the parser of a text type; none for definitions that are no such text.
 pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), InvalidText>> {
@@ -19,10 +20,12 @@ pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), Inv
     Some(match definition {
         _ if named::<PluginId>(definition) => PluginId::RULE.check(text),
         _ if named::<ServiceName>(definition) => ServiceName::RULE.check(text),
+        _ if named::<HostPattern>(definition) => HostPattern::RULE.check(text),
         _ if named::<ConfigKey>(definition) => ConfigKey::RULE.check(text),
         _ if named::<PermissionPart>(definition) => PermissionPart::RULE.check(text),
         _ if named::<PermissionName>(definition) => PermissionName::RULE.check(text),
         _ if named::<EventName>(definition) => EventName::RULE.check(text),
+        _ if named::<EventPattern>(definition) => EventPattern::RULE.check(text),
         _ if named::<ComponentName>(definition) => ComponentName::RULE.check(text),
         _ if named::<WebUrl>(definition) => WebUrl::RULE.check(text),
         _ if named::<Email>(definition) => Email::RULE.check(text),

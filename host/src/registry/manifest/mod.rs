@@ -10,6 +10,7 @@
 
 mod config;
 mod config_rules;
+mod data;
 mod frontend;
 mod function;
 mod grammar;
@@ -28,13 +29,17 @@ mod tests;
 use serde_json::Value;
 
 pub use config::{ConfigError, ConfigField, ConfigOption, ConfigType, Validation};
+pub use data::DataRules;
 pub use frontend::{Frontend, Injection, InjectionPoint, MenuItem, Route};
 pub use function::FunctionRef;
 pub use json::MAX_MANIFEST_BYTES;
-pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, Permission, Service};
+pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
-pub use text::{ComponentName, ConfigKey, Email, EventName, Pattern, PermissionName, PermissionPart, WebUrl};
+pub use text::{
+    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
+    WebUrl,
+};
 
 use problem::Problems;
 

@@ -1,16 +1,20 @@
 //! What a manifest can say. The JSON Schema is generated from these types, so their doc comments
 //! are what authors read in their editors.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use super::config::ConfigField;
+use super::data::DataRules;
 use super::frontend::Frontend;
 use super::function::FunctionRef;
 use super::path::PathTemplate;
-use super::text::{Email, EventName, PermissionName, PermissionPart, VersionRequirement, WebUrl};
-use crate::id::{InterfaceName, PluginId, ServiceName};
+use super::text::{Email, EventName, EventPattern, PermissionName, PermissionPart, VersionRequirement, WebUrl};
+use crate::id::{HostPattern, InterfaceName, PluginId, ServiceName};
+use crate::runtime::{Effect, PerMinute, RateRule, Rules};
 
 /// What a plugin says of itself beyond what its WIT says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +66,10 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub hooks: Vec<Hook>,
+    /// Events it tells others of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub publishes: Vec<Published>,
     /// Services it offers to other plugins. Its component exports each under the same version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
@@ -70,12 +78,19 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub dependencies: Vec<Dependency>,
+    /// Hosts outside that it makes requests to. Each works once an operator has granted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub outbound: Vec<OutboundHost>,
     /// What HTTP clients can call, below /plugins/{id}.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500))]
     pub endpoints: Vec<Endpoint>,
     #[serde(default, skip_serializing_if = "Frontend::is_empty")]
     pub frontend: Frontend,
+    /// Which other versions can work with its tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataRules>,
 }
 
 impl Manifest {
@@ -88,6 +103,52 @@ impl Manifest {
         };
         self.dependencies.iter().find(fits)
     }
+
+    /// What a plugin and its user need to call this function: the permissions of all endpoints that name it. A function
+    /// that no endpoint names needs none. The interface counts in all versions in which the component exports it.
+    pub fn required(&self, interface: &InterfaceName, function: &str) -> Vec<PermissionName> {
+        let names_it = |reference: &FunctionRef| reference.interface == *interface && reference.function == function;
+        let endpoints = self.endpoints.iter().filter(|endpoint| endpoint.function.as_ref().is_some_and(names_it));
+        let mut required: Vec<PermissionName> = Vec::new();
+        for permission in endpoints.flat_map(|endpoint| &endpoint.permissions) {
+            if !required.contains(permission) {
+                required.push(permission.clone());
+            }
+        }
+        required
+    }
+
+    /// What the endpoints that name this function say of it: the strictest of each rule. They share one counter.
+    pub fn rules(&self, interface: &InterfaceName, function: &str) -> Rules {
+        let names_it = |reference: &FunctionRef| reference.interface == *interface && reference.function == function;
+        let named = |endpoint: &&Endpoint| endpoint.function.as_ref().is_some_and(names_it);
+        let endpoints: Vec<&Endpoint> = self.endpoints.iter().filter(named).collect();
+        if endpoints.is_empty() {
+            return Rules::default();
+        }
+        let reads = endpoints.iter().all(|endpoint| endpoint.method == Method::Get);
+        let limited = endpoints.iter().filter_map(|endpoint| Some((endpoint.per_minute()?, endpoint)));
+        let strictest = limited.min_by_key(|(per_minute, _)| *per_minute);
+        let shortest: Option<Vec<u32>> = endpoints.iter().map(|endpoint| endpoint.cache_ttl).collect();
+        Rules {
+            effect: if reads { Effect::Reads } else { Effect::Writes },
+            rate: strictest.map(|(per_minute, endpoint)| {
+                let counted = format!("{interface}.{function}");
+                RateRule::new(self.id.clone(), counted, endpoint.as_clients_write_it(&self.id), per_minute)
+            }),
+            keep_for: shortest.filter(|_| reads).and_then(|ttls| ttls.into_iter().min()).map(seconds),
+        }
+    }
+
+    /// What an endpoint that the plugin's own handler answers says of how often.
+    pub fn rate_of_handler(&self, endpoint: &Endpoint) -> Option<RateRule> {
+        let name = endpoint.as_clients_write_it(&self.id);
+        endpoint.per_minute().map(|per_minute| RateRule::new(self.id.clone(), name.clone(), name, per_minute))
+    }
+}
+
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number.into())
 }
 
 /// Who made it. A plain string in the manifest is a name.
@@ -150,8 +211,32 @@ impl Permission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hook {
-    pub name: EventName,
+    pub name: EventPattern,
+    /// Only those that this plugin publishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PluginId>,
     /// What the plugin does when it happens.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+}
+
+impl Hook {
+    /// What has to be granted for it.
+    pub fn ask(&self) -> String {
+        match &self.from {
+            Some(plugin) => format!("{}@{plugin}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Published {
+    /// The topic. Those that begin with tenant, plugin, user, api and config are the host's.
+    pub name: EventName,
+    /// When it is published, and what its data are.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 2000))]
     pub description: String,
@@ -182,6 +267,10 @@ pub struct Dependency {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 2000))]
     pub reason: String,
+    /// What it does there on behalf of its users. A call that needs a permission which is not listed is denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub permissions: Vec<PermissionName>,
 }
 
 impl Dependency {
@@ -189,6 +278,30 @@ impl Dependency {
     pub(super) fn series(&self) -> Option<(u64, u64)> {
         let first = self.version.comparators.first()?;
         Some(series_of(first.major, first.minor.unwrap_or(0)))
+    }
+}
+
+/// A host outside, or all below a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutboundHost {
+    pub host: HostPattern,
+    /// What the plugin asks it for. Operators read this before they grant it.
+    #[schemars(length(min = 1, max = 2000))]
+    pub description: String,
+    /// The ports it is asked at; 443 alone if none is named. For plain http, name 80.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 65_535)))]
+    pub ports: Vec<u16>,
+    /// Whether it is told which request of the host's each request to it belongs to (the header traceparent).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trace_context: bool,
+}
+
+impl OutboundHost {
+    /// The ports it is asked at.
+    pub fn ports(&self) -> &[u16] {
+        if self.ports.is_empty() { &[443] } else { &self.ports }
     }
 }
 
@@ -204,11 +317,13 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub permissions: Vec<PermissionName>,
-    /// How many calls a minute each tenant may make.
+    /// How many calls a minute each tenant may make, over HTTP and from other plugins together. Endpoints that name the
+    /// same function share what the strictest of them says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub rate_limit: Option<u32>,
-    /// For how many seconds an answer may be served again; GET only.
+    /// For how many seconds an answer may be given again, as long as nothing was written; GET endpoints with a function
+    /// only. Endpoints that name the same function all have it or none, and the shortest counts.
     #[serde(rename = "cacheTTL", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86_400))]
     pub cache_ttl: Option<u32>,
@@ -234,6 +349,16 @@ pub enum Method {
     Patch,
     /// Removes.
     Delete,
+}
+
+impl Endpoint {
+    fn per_minute(&self) -> Option<PerMinute> {
+        self.rate_limit.and_then(PerMinute::new)
+    }
+
+    fn as_clients_write_it(&self, plugin: &PluginId) -> String {
+        format!("{} /plugins/{plugin}{}", self.method.as_str(), self.path)
+    }
 }
 
 impl Method {

@@ -8,6 +8,8 @@
 //! new segment: `%2F` is a slash inside the parameter's value. A percent sign without two
 //! hexadecimal digits, and bytes that are not UTF-8 once decoded, fit no template.
 
+mod lenient;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,14 +1,21 @@
 //! What is wrong with a manifest, told so that its author can mend it: where, what was found, what
 //! was expected, and the fix.
 //!
-//! Bound: at most [`MAX_PROBLEMS`] are kept, the rest are counted.
+//! Bound: at most [`MAX_PROBLEMS`] are kept, the rest are counted, and a place is shown cut short where its names
+//! are long or it lies deep, so that a report stays readable whatever was sent.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::id::excerpt;
+
 /// How many problems one report lists.
 pub const MAX_PROBLEMS: usize = 100;
+
+/// How many steps of a place are shown.
+const SHOWN_STEPS: usize = 32;
 
 /// A place in a JSON document, printed as `$.endpoints[2].path`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,7 +23,7 @@ pub struct JsonPath(Vec<Step>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    Field(String),
+    Field(Arc<str>),
     Item(usize),
 }
 
@@ -25,8 +32,8 @@ impl JsonPath {
         JsonPath::default()
     }
 
-    pub fn field(&self, name: impl Into<String>) -> Self {
-        self.and(Step::Field(name.into()))
+    pub fn field(&self, name: impl AsRef<str>) -> Self {
+        self.and(Step::Field(name.as_ref().into()))
     }
 
     pub fn item(&self, index: usize) -> Self {
@@ -136,14 +143,14 @@ impl fmt::Display for JsonPath {
         let plain =
             |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$');
         f.write_str("$")?;
-        for step in &self.0 {
+        for step in self.0.iter().take(SHOWN_STEPS) {
             match step {
-                Step::Field(name) if plain(name) => write!(f, ".{name}")?,
-                Step::Field(name) => write!(f, "[{name:?}]")?,
+                Step::Field(name) if plain(name) => write!(f, ".{}", excerpt(name))?,
+                Step::Field(name) => write!(f, "[{:?}]", excerpt(name))?,
                 Step::Item(index) => write!(f, "[{index}]")?,
             }
         }
-        Ok(())
+        if self.0.len() > SHOWN_STEPS { f.write_str("…") } else { Ok(()) }
     }
 }
 
@@ -185,6 +192,15 @@ mod tests {
         assert_eq!(path.to_string(), "$.endpoints[2][\"a b\"]");
         assert_eq!(path.top_field(), Some("endpoints"));
         assert_eq!(JsonPath::root().to_string(), "$");
+    }
+
+    #[test]
+    fn a_place_is_cut_short_where_it_is_long_or_deep() {
+        let long = JsonPath::root().field("k".repeat(100_000)).field("\u{7f}".repeat(100_000));
+        assert!(long.to_string().len() < 600, "{long}");
+        let deep = (0..100).fold(JsonPath::root(), |path, _| path.field("a"));
+        assert_eq!(deep.to_string(), format!("${}…", ".a".repeat(SHOWN_STEPS)));
+        assert_ne!(deep, deep.field("b"));
     }
 
     #[test]

@@ -4,20 +4,22 @@
 //! does not make every endpoint that asks for it look wrong too.
 
 use super::config_rules::check_config;
-use super::model::{Endpoint, Manifest, Method};
+use super::model::{Endpoint, Hook, Manifest, Method, Published};
 use super::problem::{JsonPath, Problems, quoted_list};
 use super::shape::nearest;
-use super::text::PermissionName;
+use super::text::{HOST_TOPICS, PermissionName};
 
 type Rule = fn(&Manifest, &mut Problems);
 
 /// Each rule with the fields of the manifest that it reads.
-const RULES: [(&[&str], Rule); 8] = [
+const RULES: [(&[&str], Rule); 10] = [
     (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
     (&["permissions"], permissions_are_distinct),
     (&["hooks"], hooks_are_distinct),
+    (&["publishes"], published_events_are_distinct_and_its_own),
     (&["services"], services_are_distinct),
     (&["dependencies"], dependencies_are_distinct_and_explained),
+    (&["outbound"], hosts_outside_are_distinct_and_explained),
     (&["endpoints"], endpoints_are_distinct_and_sound),
     (&["id", "permissions", "endpoints"], endpoint_permissions_are_declared),
     (&["frontend"], frontend_is_consistent),
@@ -66,7 +68,21 @@ fn permissions_are_distinct(manifest: &Manifest, problems: &mut Problems) {
 
 fn hooks_are_distinct(manifest: &Manifest, problems: &mut Problems) {
     let list = JsonPath::root().field("hooks");
-    distinct(&list, "name", &manifest.hooks, |a, b| a.name == b.name, |hook| format!("`{}`", hook.name), problems);
+    let same = |a: &Hook, b: &Hook| (&a.name, &a.from) == (&b.name, &b.from);
+    distinct(&list, "name", &manifest.hooks, same, |hook| format!("`{}`", hook.ask()), problems);
+}
+
+fn published_events_are_distinct_and_its_own(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("publishes");
+    let same = |a: &Published, b: &Published| a.name == b.name;
+    distinct(&list, "name", &manifest.publishes, same, |published| format!("`{}`", published.name), problems);
+    for (index, published) in manifest.publishes.iter().enumerate() {
+        if published.name.is_of_the_host() {
+            let expected = format!("a topic that does not begin with {}", quoted_list(HOST_TOPICS));
+            let found = format!("`{}`, which the host alone publishes", published.name);
+            problems.add(&list.item(index).field("name"), found, expected, "begin it with a word of the plugin's own");
+        }
+    }
 }
 
 /// One service may be offered under several major versions, but only once under each.
@@ -96,6 +112,7 @@ fn dependencies_are_distinct_and_explained(manifest: &Manifest, problems: &mut P
         problems,
     );
     for (index, dependency) in manifest.dependencies.iter().enumerate() {
+        permissions_are_named_once(&dependency.permissions, &list.item(index), problems);
         if dependency.required && dependency.reason.trim().is_empty() {
             problems.add(
                 &list.item(index).field("reason"),
@@ -103,6 +120,27 @@ fn dependencies_are_distinct_and_explained(manifest: &Manifest, problems: &mut P
                 "a sentence that tells operators what it is needed for",
                 format!("say what `{}` is needed for, or set \"required\": false", dependency.service),
             );
+        }
+    }
+}
+
+fn hosts_outside_are_distinct_and_explained(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("outbound");
+    distinct(&list, "host", &manifest.outbound, |a, b| a.host == b.host, |asked| format!("`{}`", asked.host), problems);
+    for (index, asked) in manifest.outbound.iter().enumerate() {
+        if asked.description.trim().is_empty() {
+            problems.add(
+                &list.item(index).field("description"),
+                "no description of a host outside",
+                "a sentence that tells operators what the plugin asks it for",
+                format!("say what `{}` is asked for", asked.host),
+            );
+        }
+        for (at, port) in asked.ports.iter().enumerate() {
+            if asked.ports[..at].contains(port) {
+                let place = list.item(index).field("ports").item(at);
+                problems.add(&place, format!("{port} again"), "each one once", "remove it");
+            }
         }
     }
 }
@@ -119,6 +157,7 @@ fn endpoints_are_distinct_and_sound(manifest: &Manifest, problems: &mut Problems
     );
     for (index, endpoint) in manifest.endpoints.iter().enumerate() {
         check_endpoint(endpoint, &list.item(index), problems);
+        check_kept(index, endpoint, &manifest.endpoints, problems);
     }
 }
 
@@ -133,8 +172,31 @@ fn check_endpoint(endpoint: &Endpoint, at: &JsonPath, problems: &mut Problems) {
         let fix = "choose another path; for health, export tenon:plugin/health";
         problems.add(&at.field("path"), format!("{path:?}"), expected, fix);
     }
-    for (index, permission) in endpoint.permissions.iter().enumerate() {
-        if endpoint.permissions[..index].contains(permission) {
+    permissions_are_named_once(&endpoint.permissions, at, problems);
+}
+
+/// An answer can be kept only where whoever calls the function reads, and where there is a function.
+fn check_kept(index: usize, endpoint: &Endpoint, all: &[Endpoint], problems: &mut Problems) {
+    let Some(seconds) = endpoint.cache_ttl.filter(|_| endpoint.method == Method::Get) else { return };
+    let list = JsonPath::root().field("endpoints");
+    let place = list.item(index).field("cacheTTL");
+    let Some(function) = &endpoint.function else {
+        let found = format!("{seconds} on an endpoint without `function`");
+        let expected = "it on endpoints that name a function: what the plugin's own handler answers is not kept";
+        problems.add(&place, found, expected, "remove it, or name the function that answers");
+        return;
+    };
+    let other = all.iter().position(|other| other.function.as_ref() == Some(function) && other.cache_ttl.is_none());
+    if let Some(other) = other {
+        let found = format!("{seconds}, and none at {}, which names the same function", list.item(other));
+        let expected = "a cacheTTL on all endpoints that name a function, or on none";
+        problems.add(&place, found, expected, "add it there, or remove it here: a function that writes has none");
+    }
+}
+
+fn permissions_are_named_once(permissions: &[PermissionName], at: &JsonPath, problems: &mut Problems) {
+    for (index, permission) in permissions.iter().enumerate() {
+        if permissions[..index].contains(permission) {
             let place = at.field("permissions").item(index);
             problems.add(&place, format!("`{permission}` again"), "each one once", "remove it");
         }

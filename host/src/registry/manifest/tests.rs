@@ -24,9 +24,14 @@ fn whole() -> Value {
             {"resource": "contacts", "action": "write"}
         ],
         "hooks": [{"name": "user.login", "description": "Greets"}],
+        "outbound": [
+            {"host": "api.example.com", "description": "Rates", "ports": [443, 8443], "traceContext": true},
+            {"host": "*.example.net", "description": "Pictures"},
+        ],
         "services": [{"name": "crm:contacts", "version": "1.0.0", "description": "The people"}],
         "dependencies": [
-            {"service": "mail:outbox", "version": "^1.2", "reason": "Sends the greeting"},
+            {"service": "mail:outbox", "version": "^1.2", "reason": "Sends the greeting",
+             "permissions": ["plugin.mail.letters.send"]},
             {"service": "mail:outbox", "version": "^2.0", "required": false}
         ],
         "endpoints": [
@@ -41,7 +46,8 @@ fn whole() -> Value {
                        {"path": "/contacts/{id}", "component": "Contact", "title": "Contact"}],
             "menuItems": [{"label": "Contacts", "path": "/contacts", "icon": "users", "order": 10}],
             "injectionPoints": [{"point": "Dashboard.Widgets", "component": "NewContacts", "order": -1}]
-        }
+        },
+        "data": {"compatibleFrom": 2}
     })
 }
 
@@ -79,6 +85,7 @@ fn a_whole_manifest_is_read_and_written_back() {
     assert_eq!(manifest.endpoints[0].status, 200);
     assert!(manifest.dependencies[0].required);
     assert_eq!(manifest.permissions[0].full_name(&manifest.id).as_str(), "plugin.crm.contacts.read");
+    assert_eq!(manifest.dependencies[0].permissions[0].as_str(), "plugin.mail.letters.send");
     let written = serde_json::to_vec(&manifest).unwrap();
     assert_eq!(Manifest::parse(&written).unwrap(), manifest);
 }
@@ -235,6 +242,11 @@ fn parts_that_belong_together_have_to_agree() {
         "did you mean `plugin.crm.contacts.write`?",
     );
     assert_one(
+        with("/dependencies/0/permissions/-", json!("plugin.mail.letters.send")),
+        "$.dependencies[0].permissions[1]",
+        "`plugin.mail.letters.send` again",
+    );
+    assert_one(
         with("/frontend/menuItems/0/path", json!("/deals")),
         "$.frontend.menuItems[0].path",
         "add a route for it",
@@ -248,9 +260,24 @@ fn parts_that_belong_together_have_to_agree() {
 }
 
 #[test]
+fn a_host_outside_is_a_name_with_ports_and_a_reason() {
+    let host = |host: &str, ports: Value| json!({"host": host, "description": "x", "ports": ports});
+    for name in ["10.0.0.1", "https://a.example", "*.com", "*", "a.example:80", "A.example", "a.example."] {
+        assert_one(with("/outbound/-", host(name, json!([443]))), "$.outbound[2].host", "labels of a-z");
+    }
+    assert_one(with("/outbound/-", host("api.example.com", json!([80]))), "$.outbound[2].host", "again");
+    assert_one(with("/outbound/-", host("a.example", json!([80, 81, 80]))), "$.outbound[2].ports[2]", "each one once");
+    assert_one(with("/outbound/0/ports/0", json!(0)), "$.outbound[0].ports[0]", "at least 1");
+    assert_one(with("/outbound/0/description", json!(" ")), "$.outbound[0].description", "tells operators");
+}
+
+#[test]
 fn an_unreadable_field_does_not_make_others_look_wrong() {
     assert_one(with("/permissions/0/action", json!("Read!")), "$.permissions[0].action", "a part of a permission");
     assert_one(with("/id", json!("CRM")), "$.id", "a plugin id");
+    // Whole names only: what is asked for is to be read as it stands.
+    let pattern = with("/dependencies/0/permissions/0", json!("plugin.mail.*"));
+    assert_one(pattern, "$.dependencies[0].permissions[0]", "a permission's full name");
     assert_one(with("/dependencies/0/reason", json!(5)), "$.dependencies[0].reason", "expected a string");
 }
 

@@ -7,7 +7,8 @@ use regex::{Regex, RegexBuilder};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{InvalidText, PluginId, text_type};
+use crate::id::{InvalidText, text_type};
+pub use crate::permission::{PermissionName, PermissionPart};
 
 text_type! {
     /// The name of a configuration field.
@@ -22,47 +23,55 @@ text_type! {
 }
 
 text_type! {
-    /// The resource or the action of a permission.
-    PermissionPart {
-        what: "a part of a permission",
-        allowed: "1 to 64 of a-z, 0-9, _ and -, beginning with a letter",
-        example: "contacts",
-        pattern: "^[a-z][a-z0-9_-]{0,63}$",
-        max_length: 64,
-        accepts: |text| is_word(text, char_of_lower_name, "_-"),
-    }
-}
-
-text_type! {
-    /// A plugin's permission under its full name.
-    PermissionName {
-        what: "a permission's full name",
-        allowed: "plugin.<plugin id>.<resource>.<action>",
-        example: "plugin.crm.contacts.read",
-        pattern: r"^plugin\.[a-z0-9][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,63}\.[a-z][a-z0-9_-]{0,63}$",
-        max_length: 200,
-        accepts: is_permission_name,
-    }
-}
-
-impl PermissionName {
-    pub fn new(plugin: &PluginId, resource: &PermissionPart, action: &PermissionPart) -> Self {
-        Self(format!("plugin.{plugin}.{resource}.{action}").into())
-    }
-}
-
-text_type! {
-    /// An event a plugin wants to hear of.
+    /// What kind of thing an event tells of: its topic.
     EventName {
         what: "an event name",
         allowed: "two or more words of a-z, 0-9, _ and -, each beginning with a letter, joined by dots",
         example: "sale.created",
         pattern: r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$",
         max_length: 128,
-        accepts: |text| {
-            text.contains('.') && text.split('.').all(|word| begins_lower(word) && all_of(word, char_of_lower_name, "_-"))
-        },
+        accepts: |text| text.contains('.') && text.split('.').all(is_topic_word),
     }
+}
+
+impl EventName {
+    /// Whether only the host publishes it.
+    pub fn is_of_the_host(&self) -> bool {
+        HOST_TOPICS.iter().any(|first| self.as_str().split('.').next() == Some(first))
+    }
+}
+
+/// The first words of topics that only the host publishes.
+pub const HOST_TOPICS: [&str; 5] = ["tenant", "plugin", "user", "api", "config"];
+
+text_type! {
+    /// Events a plugin wants to hear of: `*` stands for any one word. There is no pattern for any number of words.
+    EventPattern {
+        what: "an event name or a pattern of names",
+        allowed: "two or more words joined by dots, each either * or of a-z, 0-9, _ and -, beginning with a letter",
+        example: "sale.*",
+        pattern: r"^(\*|[a-z][a-z0-9_-]*)(\.(\*|[a-z][a-z0-9_-]*))+$",
+        max_length: 128,
+        accepts: |text| text.contains('.') && text.split('.').all(|word| word == "*" || is_topic_word(word)),
+    }
+}
+
+impl EventPattern {
+    /// Whether events of this topic are meant.
+    pub fn covers(&self, topic: &str) -> bool {
+        let (mut words, mut found) = (self.as_str().split('.'), topic.split('.'));
+        loop {
+            match (words.next(), found.next()) {
+                (None, None) => return true,
+                (Some(word), Some(found)) if word == "*" || word == found => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+fn is_topic_word(word: &str) -> bool {
+    begins_lower(word) && all_of(word, char_of_lower_name, "_-")
 }
 
 text_type! {
@@ -195,15 +204,6 @@ impl JsonSchema for VersionRequirement {
     }
 }
 
-fn is_permission_name(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    let part = |text: &str| (PermissionPart::RULE.accepts)(text);
-    match parts[..] {
-        ["plugin", id, resource, action] => (PluginId::RULE.accepts)(id) && part(resource) && part(action),
-        _ => false,
-    }
-}
-
 /// 1 to 64 characters of which the first is a letter.
 fn is_word(text: &str, allowed: fn(char) -> bool, extra: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() && allowed(c));
@@ -234,11 +234,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_published_pattern_is_the_grammar(
-            text in "[!-~é ]{0,6}|[a-bA0_.-]{0,8}|plugin(\\.[a-b0-]{1,3}){2,4}|https?://[!-~]{0,3}|[a-b@]{0,5}"
+            text in "[!-~é ]{0,6}|[a-bA0_.*-]{0,8}|https?://[!-~]{0,3}|[a-b@]{0,5}"
         ) {
             for rule in [
-                ConfigKey::RULE, PermissionPart::RULE, PermissionName::RULE, EventName::RULE,
-                ComponentName::RULE, WebUrl::RULE, Email::RULE,
+                ConfigKey::RULE, EventName::RULE, EventPattern::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE,
             ] {
                 let published = Regex::new(rule.pattern).unwrap().is_match(&text);
                 prop_assert_eq!(published, (rule.accepts)(&text), "{} {:?}", rule.what, text);
@@ -248,17 +247,36 @@ mod tests {
 
     #[test]
     fn every_example_obeys_its_own_rule() {
-        for rule in [
-            ConfigKey::RULE,
-            PermissionPart::RULE,
-            PermissionName::RULE,
-            EventName::RULE,
-            ComponentName::RULE,
-            WebUrl::RULE,
-            Email::RULE,
-        ] {
+        for rule in
+            [ConfigKey::RULE, EventName::RULE, EventPattern::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE]
+        {
             assert_eq!(rule.check(rule.example), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_star_stands_for_exactly_one_word() {
+        let covers = |pattern: &str, topic| EventPattern::parse(pattern).unwrap().covers(topic);
+        assert!(covers("deal.won", "deal.won") && covers("deal.*", "deal.won") && covers("*.won", "deal.won"));
+        assert!(covers("crm.*.won", "crm.deal.won") && covers("*.*", "deal.won"));
+        for (pattern, topic) in [
+            ("deal.won", "deal.lost"),
+            ("deal.*", "deal.stage.changed"),
+            ("deal.*", "deals.won"),
+            ("*.*.*", "deal.won"),
+        ] {
+            assert!(!covers(pattern, topic), "{pattern} {topic}");
+        }
+        for wrong in ["deal", "*", "deal.**", "deal.w*", "deal..won", ".won", "Deal.won"] {
+            assert!(EventPattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_begins_as_a_word_of_the_hosts_is_not_the_hosts() {
+        let is_of_the_host = |topic| EventName::parse(topic).unwrap().is_of_the_host();
+        assert!(is_of_the_host("tenant.created") && is_of_the_host("api.request") && is_of_the_host("plugin.x.y"));
+        assert!(!is_of_the_host("tenants.created") && !is_of_the_host("crm.plugin.x"));
     }
 
     #[test]

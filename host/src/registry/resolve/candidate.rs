@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{Agreement, Export, Import, InactiveReason, PluginVersion, TenantChoices, Track};
-use crate::id::PluginId;
+use crate::id::{PluginId, ServiceName};
 
 /// An export of one version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -32,10 +32,20 @@ pub struct Refusal {
 pub enum PassedOver {
     #[error("a plugin does not serve itself")]
     Itself,
+    #[error("{importer} is not granted {service}")]
+    NotGranted { importer: PluginId, service: ServiceName },
     #[error("not enabled for this tenant")]
     NotEnabled,
     #[error("this tenant is pinned to {pin}")]
     Pinned { pin: VersionReq },
+    #[error("{}", rolled_out(.version.as_ref()))]
+    RolledOut { version: Option<Version> },
+    #[error("{}", unconfigured(.fields))]
+    Unconfigured { fields: Vec<String> },
+    #[error("the tenant could not be moved to it: {reason}")]
+    Failed { reason: String },
+    #[error("its file was replaced, and it is kept for others")]
+    KeptForOthers,
     #[error("exports {export}, which is not compatible with the imported {import}")]
     OtherTrack { export: Version, import: Version },
     #[error("exports {export}, which is older than the imported {import}")]
@@ -60,6 +70,22 @@ pub enum Precedence {
     HigherPlugin,
     #[error("a plugin earlier in the alphabet exports the same")]
     EarlierName,
+    #[error("its file was replaced, and it is kept only for what nobody else can serve")]
+    NotReplaced,
+}
+
+/// What a rollout means for a version that it passes over.
+pub(super) fn rolled_out(version: Option<&Version>) -> String {
+    match version {
+        Some(version) => format!("a rollout gives this tenant {version}"),
+        None => "its rollout has not reached this tenant".to_owned(),
+    }
+}
+
+/// What is to be done about a version that lacks configuration.
+pub(super) fn unconfigured(fields: &[String]) -> String {
+    let fields = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+    format!("its configuration has no value for {fields}, which it requires: set it with `tenon config set`")
 }
 
 pub(super) struct Candidate<'a> {
@@ -101,10 +127,20 @@ fn refuse(
     if of.id == importer.id {
         return Err(PassedOver::Itself);
     }
+    if !import.granted {
+        let (importer, service) = (importer.id.clone(), import.interface.service());
+        return Err(PassedOver::NotGranted { importer, service });
+    }
     match choices.exclude(of) {
         Some(InactiveReason::Pinned { pin }) => return Err(PassedOver::Pinned { pin }),
+        Some(InactiveReason::RolledOut { version }) => return Err(PassedOver::RolledOut { version }),
+        Some(InactiveReason::Unconfigured { fields }) => return Err(PassedOver::Unconfigured { fields }),
+        Some(InactiveReason::Failed { reason }) => return Err(PassedOver::Failed { reason }),
         Some(_) => return Err(PassedOver::NotEnabled),
         None => {}
+    }
+    if of.kept_for.as_ref().is_some_and(|dependants| !dependants.contains(&importer.id)) {
+        return Err(PassedOver::KeptForOthers);
     }
     let versions = || (export.version.clone(), import.version.clone());
     if Track::of(&export.version) != Track::of(&import.version) {
@@ -129,7 +165,9 @@ impl Candidate<'_> {
 
     /// Why this candidate goes before the other.
     pub fn precedence_over(&self, other: &Candidate<'_>) -> PassedOver {
-        let by = if self.export.version != other.export.version {
+        let by = if self.of.kept_for.is_some() != other.of.kept_for.is_some() {
+            Precedence::NotReplaced
+        } else if self.export.version != other.export.version {
             Precedence::HigherExport
         } else if self.of.version != other.of.version {
             Precedence::HigherPlugin
@@ -139,8 +177,8 @@ impl Candidate<'_> {
         PassedOver::Outranked { by }
     }
 
-    fn rank(&self) -> (Reverse<&Version>, Reverse<&Version>, &PluginId) {
-        (Reverse(&self.export.version), Reverse(&self.of.version), &self.of.id)
+    fn rank(&self) -> (bool, Reverse<&Version>, Reverse<&Version>, &PluginId) {
+        (self.of.kept_for.is_some(), Reverse(&self.export.version), Reverse(&self.of.version), &self.of.id)
     }
 }
 

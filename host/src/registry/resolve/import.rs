@@ -1,5 +1,7 @@
 //! What resolution needs to know of a loaded plugin: no component, no engine.
 
+use std::collections::BTreeSet;
+
 use semver::{Comparator, Op, Version, VersionReq};
 use serde::Serialize;
 
@@ -12,6 +14,8 @@ pub struct PluginVersion {
     pub version: Version,
     pub exports: Vec<Export>,
     pub imports: Vec<Import>,
+    /// Set for one whose file holds another by now: it serves these plugins alone, where nobody else can.
+    pub kept_for: Option<BTreeSet<PluginId>>,
 }
 
 /// An interface that a component exports.
@@ -33,6 +37,9 @@ pub struct Import {
     pub required: bool,
     /// What the manifest says it is needed for.
     pub reason: Option<String>,
+    /// Whether the plugin may use the service at all. Left out where nobody has to say so.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub granted: bool,
 }
 
 impl Import {
@@ -46,6 +53,6 @@ impl Import {
             pre: version.pre.clone(),
         };
         let requirement = VersionReq { comparators: vec![caret] };
-        Import { interface, version, requirement, required: true, reason: None }
+        Import { interface, version, requirement, required: true, reason: None, granted: true }
     }
 }

@@ -36,15 +36,27 @@ fn plugin() -> impl Strategy<Value = PluginVersion> {
         version,
         exports: exports.into_iter().map(|(interface, version)| Export { interface, version }).collect(),
         imports,
+        kept_for: None,
     })
 }
 
 fn choices() -> impl Strategy<Value = TenantChoices> {
     let enabled = subsequence(vec!["p", "q", "r", "s"], 2..=4);
-    (enabled, prop::option::of(0u64..2)).prop_map(|(enabled, pin)| TenantChoices {
+    let wanted = prop_oneof![
+        Just(None),
+        (0u64..2).prop_map(|major| Some(Wanted::Pinned(format!("^{major}").parse().unwrap()))),
+        prop::option::of(version()).prop_map(|version| Some(Wanted::RolledOut(version))),
+    ];
+    let (failed, unconfigured) = (prop::option::of(version()), prop::option::of(version()));
+    (enabled, wanted, failed, unconfigured).prop_map(|(enabled, wanted, failed, unconfigured)| TenantChoices {
         enabled: enabled.into_iter().map(|id| PluginId::parse(id).unwrap()).collect(),
-        pins: pin
-            .map(|major| (PluginId::parse("p").unwrap(), format!("^{major}").parse().unwrap()))
+        wanted: wanted.map(|wanted| (PluginId::parse("p").unwrap(), wanted)).into_iter().collect(),
+        failed: failed
+            .map(|version| ((PluginId::parse("q").unwrap(), version), "it broke".into()))
+            .into_iter()
+            .collect(),
+        unconfigured: unconfigured
+            .map(|version| ((PluginId::parse("r").unwrap(), version), vec!["key".into()]))
             .into_iter()
             .collect(),
     })
@@ -73,6 +85,7 @@ fn entangled() -> impl Strategy<Value = Vec<PluginVersion>> {
                 .into_iter()
                 .map(|other| Import { required, ..Import::undeclared(of(other), Version::new(1, 0, 0)) })
                 .collect(),
+            kept_for: None,
         });
         each.collect()
     })
@@ -107,7 +120,17 @@ proptest! {
             prop_assert!(provider.export >= import.version);
             prop_assert_ne!(&importer.id, &provider.id);
             prop_assert!(choices.enabled.contains(&provider.id));
-            prop_assert!(choices.pins.get(&provider.id).is_none_or(|pin| pin.matches(&provider.version)));
+            let is_wanted = match choices.wanted.get(&provider.id) {
+                None => true,
+                Some(Wanted::Pinned(pin)) => pin.matches(&provider.version),
+                Some(Wanted::RolledOut(chosen)) => chosen.as_ref().is_some_and(|chosen| {
+                    provider.version == *chosen
+                        || provider.version < *chosen && Track::of(&provider.version) != Track::of(chosen)
+                }),
+            };
+            prop_assert!(is_wanted);
+            prop_assert!(!choices.unconfigured.contains_key(&(provider.id.clone(), provider.version.clone())));
+            prop_assert!(!choices.failed.contains_key(&(provider.id.clone(), provider.version.clone())));
             prop_assert!(resolution.plugin(&provider.id, &provider.version).unwrap().is_active());
         }
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
+use super::candidate::{rolled_out, unconfigured};
+use super::{Denied, InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
 use crate::id::PluginId;
 
 /// One paragraph for each plugin: its status, where each import leads, and who was passed over.
@@ -27,6 +28,10 @@ impl fmt::Display for Link {
             Outcome::Linked { provider } => writeln!(f, "{provider}")?,
             Outcome::Missing { required: true } => writeln!(f, "no provider")?,
             Outcome::Missing { required: false } => writeln!(f, "no provider; calls answer `unavailable`")?,
+        }
+        for Denied { function, missing } in &self.denied {
+            let missing: Vec<&str> = missing.iter().map(|permission| permission.as_str()).collect();
+            writeln!(f, "      denied: {function} — not granted {}", missing.join(", "))?;
         }
         for refusal in &self.passed_over {
             writeln!(
@@ -59,6 +64,16 @@ impl fmt::Display for InactiveReason {
         match self {
             InactiveReason::NotEnabled => f.write_str("not enabled for this tenant"),
             InactiveReason::Pinned { pin } => write!(f, "this tenant is pinned to {pin}"),
+            InactiveReason::RolledOut { version } => f.write_str(&rolled_out(version.as_ref())),
+            InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),
+            InactiveReason::Failed { reason } => write!(f, "the tenant could not be moved to it: {reason}"),
+            InactiveReason::NotGranted { interface, reason } => {
+                write!(f, "it is not granted {}", interface.service())?;
+                match reason {
+                    Some(reason) => write!(f, ", needed for: {reason}"),
+                    None => Ok(()),
+                }
+            }
             InactiveReason::ProviderMissing { interface, requirement, reason } => {
                 write!(f, "nothing provides {interface} {requirement}")?;
                 match reason {

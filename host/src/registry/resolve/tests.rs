@@ -11,6 +11,7 @@ fn plugin(name_and_version: &str, lines: &[&str]) -> PluginVersion {
         version: version.parse().unwrap(),
         exports: vec![],
         imports: vec![],
+        kept_for: None,
     };
     for line in lines {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
@@ -40,7 +41,7 @@ fn analytics() -> PluginVersion {
 }
 
 fn all_of(loaded: &[PluginVersion]) -> TenantChoices {
-    TenantChoices { enabled: loaded.iter().map(|plugin| plugin.id.clone()).collect(), pins: BTreeMap::new() }
+    TenantChoices { enabled: loaded.iter().map(|plugin| plugin.id.clone()).collect(), ..TenantChoices::default() }
 }
 
 fn resolve_all(loaded: &[PluginVersion]) -> Resolution {
@@ -105,7 +106,7 @@ fn a_provider_the_tenant_has_not_enabled_is_passed_over() {
 fn a_provider_outside_the_tenants_pin_is_passed_over() {
     let loaded = [analytics(), crm("1.1.0", "1.1.0")];
     let mut choices = all_of(&loaded);
-    choices.pins.insert(PluginId::parse("crm").unwrap(), "~1.0".parse().unwrap());
+    choices.wanted.insert(PluginId::parse("crm").unwrap(), Wanted::Pinned("~1.0".parse().unwrap()));
     assert_passed_over(&resolve(&loaded, &choices, &|_, _, _, _| Ok(())), "this tenant is pinned to ~1.0");
 }
 
@@ -211,7 +212,7 @@ fn a_cycle_of_required_links_is_refused_and_named_and_one_of_optional_links_is_n
 fn http_requests_go_to_the_highest_active_version_within_the_pin() {
     let loaded = [crm("1.0.0", "1.0.0"), crm("1.5.0", "1.0.0"), crm("2.0.0", "2.0.0")];
     let mut choices = all_of(&loaded);
-    choices.pins.insert(PluginId::parse("crm").unwrap(), "^1".parse().unwrap());
+    choices.wanted.insert(PluginId::parse("crm").unwrap(), Wanted::Pinned("^1".parse().unwrap()));
     let resolution = resolve(&loaded, &choices, &|_, _, _, _| Ok(()));
     assert_eq!(resolution.serving[&PluginId::parse("crm").unwrap()], Version::new(1, 5, 0));
 }
@@ -243,4 +244,26 @@ fn the_http_api_gets_reasons_as_data_and_in_words() {
             "serving": {"crm": "1.0.0"},
         })
     );
+}
+
+#[test]
+fn a_replaced_provider_serves_those_it_is_kept_for_where_nobody_else_can_and_answers_no_requests() {
+    let kept = |id: &str| PluginVersion {
+        kept_for: Some([PluginId::parse(id).unwrap()].into_iter().collect()),
+        ..crm("1.5.0", "1.1.0")
+    };
+    let resolution = resolve_all(&[analytics(), kept("analytics"), crm("2.0.0", "2.0.0")]);
+    assert!(find(&resolution, "analytics").is_active());
+    assert_eq!(resolution.serving[&PluginId::parse("crm").unwrap()], Version::new(2, 0, 0));
+    // Not for others.
+    let resolution = resolve_all(&[analytics(), kept("reports")]);
+    assert!(!find(&resolution, "analytics").is_active());
+    assert_passed_over(&resolution, "its file was replaced, and it is kept for others");
+    // And not when a file holds one that will do, even if that is older.
+    let resolution = resolve_all(&[analytics(), kept("analytics"), crm("1.4.0", "1.1.0")]);
+    let link = &find(&resolution, "analytics").links[0];
+    let Outcome::Linked { provider } = &link.outcome else { panic!("{link}") };
+    assert_eq!(provider.version, Version::new(1, 4, 0));
+    let words = "its file was replaced, and it is kept only for what nobody else can serve";
+    assert_eq!(link.passed_over[0].reason.to_string(), words);
 }

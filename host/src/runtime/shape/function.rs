@@ -2,7 +2,7 @@
 
 use wasmtime::component::types::ComponentFunc;
 
-use super::of::{Reader, few};
+use super::of::{Budget, Reader};
 use super::{Difference, Field, Part, Segment, Shape, Unsupported, names};
 
 /// The types of a function. Whether it is `async` is no part of them: both kinds can call each other.
@@ -27,9 +27,11 @@ impl FunctionShape {
     ///
     /// # Errors
     ///
-    /// As [`Shape::of`], with the parameter or the result named.
-    pub fn of(function: &ComponentFunc) -> Result<Self, Unsupported> {
-        let mut reader = Reader::default();
+    /// When a parameter or the result holds a resource, stream, future or another thing that is not a plain value,
+    /// or is larger than [`DEPTH_MAX`](super::DEPTH_MAX), [`PARTS_MAX`](super::PARTS_MAX),
+    /// [`NAMES_MAX`](super::NAMES_MAX) or the component's budget allow.
+    pub fn of(function: &ComponentFunc, component: &mut Budget) -> Result<Self, Unsupported> {
+        let mut reader = Reader::new(component);
         let params = params(&mut reader, function)?;
         Ok(Self::new(params, result(&mut reader, function)?))
     }
@@ -41,12 +43,26 @@ impl FunctionShape {
     /// # Errors
     ///
     /// As [`FunctionShape::of`].
-    pub fn of_deferred(start: &ComponentFunc, get: Option<&ComponentFunc>) -> Result<Self, Unsupported> {
-        let mut reader = Reader::default();
+    pub fn of_deferred(
+        start: &ComponentFunc,
+        get: Option<&ComponentFunc>,
+        component: &mut Budget,
+    ) -> Result<Self, Unsupported> {
+        let mut reader = Reader::new(component);
         let params = params(&mut reader, start)?;
         let answer = get.map(|get| result(&mut reader, get)).transpose()?;
         let result_known = answer.is_some();
         Ok(Self { result_known, ..Self::new(params, answer.flatten()) })
+    }
+
+    /// The same function without knowledge of its result, as of a deferred view without a `get`.
+    pub fn without_result(self) -> Self {
+        Self { result: None, result_known: false, text_errors: Vec::new(), ..self }
+    }
+
+    /// False when there is nothing to compare a result with.
+    pub fn result_known(&self) -> bool {
+        self.result_known
     }
 
     /// Whether the result's error has a case of this name that carries one text, as `unavailable(string)`.
@@ -69,7 +85,7 @@ impl FunctionShape {
 
 fn params(reader: &mut Reader, function: &ComponentFunc) -> Result<Vec<(Box<str>, Shape)>, Unsupported> {
     let mut params = Vec::new();
-    for (name, ty) in few(function.params())? {
+    for (name, ty) in reader.names(function.params(), |(name, _)| name)? {
         let shape = reader.shape(&ty, 0).map_err(|error| error.inside(format_args!("parameter \"{name}\"")))?;
         params.push((name.into(), shape));
     }

@@ -13,7 +13,9 @@ fn functions(interface: &str) -> Vec<(String, Result<FunctionShape, Unsupported>
     let (_, import) = ty.imports(&engine).next().unwrap();
     let ComponentItem::ComponentInstance(instance) = import.ty else { panic!("not an instance") };
     let functions = instance.exports(&engine).filter_map(|(name, item)| match item.ty {
-        ComponentItem::ComponentFunc(function) => Some((name.to_string(), FunctionShape::of(&function))),
+        ComponentItem::ComponentFunc(function) => {
+            Some((name.to_string(), FunctionShape::of(&function, &mut Budget::default())))
+        }
         _ => None,
     });
     functions.collect()
@@ -116,13 +118,31 @@ fn types_that_are_too_deep_or_too_large_are_refused() {
 }
 
 #[test]
+fn names_count_as_the_parts_they_are() {
+    let cases =
+        |name: fn(usize) -> String, count| (0..count).map(|case| format!(" \"{}\"", name(case))).collect::<String>();
+    let takes = |cases: String, uses: usize| {
+        let uses = " $e".repeat(uses);
+        let types = format!("(type $e' (enum {cases})) (export \"e\" (type $e (eq $e'))) (type $t (tuple {uses}))");
+        functions(&format!("{types} (export \"f\" (func (param \"x\" $t)))")).pop().unwrap().1
+    };
+    // Written out, one enum of 500 cases that is used a thousand times is half a million names.
+    let kind = |shape: Result<FunctionShape, Unsupported>| shape.map(drop).map_err(|error| error.kind().clone());
+    assert_eq!(kind(takes(cases(|case| format!("c{case}"), 500), 1_000)), Err(UnsupportedKind::TooLarge));
+    assert_eq!(kind(takes(cases(|case| format!("c{case}"), 500), 30)), Ok(()));
+    let long = |case| format!("c{case}-{}", "x".repeat(40 * NAME_PART_BYTES));
+    assert_eq!(kind(takes(cases(long, 10), 1_000)), Err(UnsupportedKind::TooLarge));
+    assert_eq!(kind(takes(cases(long, 10), 30)), Ok(()));
+}
+
+#[test]
 fn a_deferred_view_is_compared_with_the_function_behind_it() {
     let plain = function(r#"(export "get" (func (param "id" string) (result u8)))"#);
     let view = functions_of_view();
-    let deferred = FunctionShape::of_deferred(&view[0], Some(&view[1])).unwrap();
+    let deferred = FunctionShape::of_deferred(&view[0], Some(&view[1]), &mut Budget::default()).unwrap();
     assert_eq!(plain.difference(&deferred), None);
     assert!(deferred.result.is_some());
-    let unanswered = FunctionShape::of_deferred(&view[0], None).unwrap();
+    let unanswered = FunctionShape::of_deferred(&view[0], None, &mut Budget::default()).unwrap();
     assert_eq!(plain.difference(&unanswered), None);
     let other = function(r#"(export "get" (func (param "id" u8) (result u8)))"#);
     assert_eq!(other.difference(&unanswered).unwrap().to_string(), "parameter \"id\": u8, expected string");

@@ -27,6 +27,7 @@ async fn the_schema_names_every_part_of_a_manifest() {
         "config",
         "permissions",
         "hooks",
+        "publishes",
         "endpoints",
         "services",
         "dependencies",
@@ -44,6 +45,15 @@ async fn the_schema_is_the_one_that_is_checked_in() {
     // Where none is checked in, there is none to drift; CI generates it and compares.
     let Ok(kept) = std::fs::read_to_string(&file) else { return };
     assert!(kept == printed, "{} is not what `tenon schema` prints: run `cargo just generate`", file.display());
+}
+
+#[tokio::test]
+async fn the_page_of_commands_is_the_one_that_is_checked_in() {
+    let scratch = Scratch::with_plugins(&[]);
+    let printed = output(scratch.tenon(&["help-page"])).await.success();
+    let file = repository().join("docs/cli.md");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept == printed, "{} is not what `tenon help-page` prints: run `cargo just generate`", file.display());
 }
 
 /// A copy of a service's WIT package and of those it uses.

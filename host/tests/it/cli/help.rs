@@ -8,7 +8,7 @@ async fn the_help_of_every_command_has_examples_that_begin_with_the_command() {
     let overview = output(scratch.tenon(&["--help"])).await.success();
     let commands = overview.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
     let commands: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    for known in ["serve", "explain", "deferred", "schema"] {
+    for known in ["serve", "explain", "check", "sign", "trust", "deferred", "schema"] {
         assert!(commands.contains(&known), "{known} is missing: {commands:?}");
     }
     assert!(overview.contains("Example"), "{overview}");
@@ -30,6 +30,7 @@ async fn the_help_of_serve_names_the_variable_of_each_option() {
         ("--listen", "TENON_LISTEN"),
         ("--plugins", "TENON_PLUGINS"),
         ("--data", "TENON_DATA"),
+        ("--allow-downgrade", "TENON_ALLOW_DOWNGRADE"),
         ("--config", "TENON_CONFIG"),
     ] {
         assert!(help.contains(option) && help.contains(variable), "{option}, {variable}:\n{help}");
@@ -53,4 +54,12 @@ async fn a_command_or_option_that_does_not_exist_is_refused_and_named() {
         let wrong = args.last().unwrap().split('=').next().unwrap();
         assert!(told.contains(wrong) && told.contains("--help"), "{args:?}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_command_of_a_group_shows_the_examples_that_are_its_own() {
+    let scratch = Scratch::with_plugins(&[]);
+    let help = output(scratch.tenon(&["plugin", "pin", "--help"])).await.success();
+    let examples = help.split("Example").nth(1).unwrap();
+    assert!(examples.contains("tenon plugin pin crm") && !examples.contains("plugin unpin"), "{help}");
 }

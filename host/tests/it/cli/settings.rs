@@ -89,7 +89,10 @@ async fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
     let scratch = Scratch::with_plugins(&[]);
     scratch.plugins_directory("one", &["crm"]);
     scratch.plugins_directory("two", &["crm", "analytics"]);
-    scratch.file("tenon.toml", "listen = \"127.0.0.1:0\"\nplugins = \"plugins\"\ndata = \"data\"\n");
+    scratch.file(
+        "tenon.toml",
+        "listen = \"127.0.0.1:0\"\nplugins = \"plugins\"\ndata = \"data\"\ntrust.unsigned = \"allow\"\n",
+    );
     let file = || scratch.tenon(&["serve", "--config", "tenon.toml"]);
     assert_eq!(loaded(&scratch, file()).await, 0);
     let mut variable = file();

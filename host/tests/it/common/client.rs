@@ -15,6 +15,8 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     tenant: Option<String>,
+    roles: Option<String>,
+    key: Option<String>,
 }
 
 /// What a host answered.
@@ -31,7 +33,7 @@ impl Client {
     /// A client that names no tenant, so it is the demo tenant's in dev mode.
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
-        Self { http, base: base.to_owned(), tenant: None }
+        Self { http, base: base.to_owned(), tenant: None, roles: None, key: None }
     }
 
     /// The same host, asked over HTTP/2 without TLS.
@@ -45,11 +47,26 @@ impl Client {
         Self { tenant: Some(tenant.to_owned()), ..self.clone() }
     }
 
+    /// The same host, asked as a user with these roles, separated by commas.
+    pub fn roles(&self, roles: &str) -> Self {
+        Self { roles: Some(roles.to_owned()), ..self.clone() }
+    }
+
+    /// The same host, asked with this key or token.
+    pub fn key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
     /// A request to be filled in and then [asked](ask).
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.tenant {
-            Some(tenant) => request.header("X-Tenant-ID", tenant),
+        let named = [("X-Tenant-ID", &self.tenant), ("X-User-Roles", &self.roles)];
+        let request = named.into_iter().fold(request, |request, (name, value)| match value {
+            Some(value) => request.header(name, value),
+            None => request,
+        });
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
             None => request,
         }
     }

@@ -102,7 +102,9 @@ fn copy_known(cache: &Path, data: &Path, hashes: &[String]) -> bool {
 fn hashes(plugins: &Path) -> Vec<String> {
     let files = file_names(plugins).map(|name| plugins.join(name));
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    let bytes = files.filter_map(|path| std::fs::read(path).ok());
+    // Tests put there what must not be read: pipes, devices, giants.
+    let plain = files.filter(|path| path.metadata().is_ok_and(|file| file.is_file() && file.len() < 64 << 20));
+    let bytes = plain.filter_map(|path| std::fs::read(path).ok());
     bytes.map(|bytes| Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()).collect()
 }
 

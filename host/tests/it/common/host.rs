@@ -1,6 +1,7 @@
 //! A running host.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::client::Client;
@@ -32,7 +33,7 @@ impl Host {
 
     /// A host in these directories, with these arguments after those that name them.
     pub async fn start(scratch: Scratch, args: &[&str]) -> Self {
-        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let args = with_patience(&scratch, args);
         let process = Process::start(&scratch, command(&scratch, &args)).await;
         let client = Client::new(process.address());
         Self { client, process, scratch, args }
@@ -40,9 +41,24 @@ impl Host {
 
     /// Stops the host as an operator does, and starts it again on the same directories.
     pub async fn restart(&mut self) {
+        self.terminate();
+        self.ended().await;
+        self.start_again().await;
+    }
+
+    /// Asks it to stop, as an operator does.
+    pub fn terminate(&self) {
         self.process.terminate();
+    }
+
+    /// Waits for the end of a host that was told to stop.
+    pub async fn ended(&mut self) {
         let status = self.process.ended().await;
         assert!(status.success(), "the host ended with {status}");
+    }
+
+    /// Starts a host that has ended again, on the same directories.
+    pub async fn start_again(&mut self) {
         self.process = Process::start(&self.scratch, command(&self.scratch, &self.args)).await;
         self.client = Client::new(self.process.address());
     }
@@ -56,9 +72,34 @@ impl Host {
         &self.scratch
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// These arguments with a configuration that gives a request ten times the CPU budget of the default, unless it sets
+/// one itself: the default is meant for release builds, and a debug build on a busy machine is no attack.
+fn with_patience(scratch: &Scratch, args: &[&str]) -> Vec<String> {
+    let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    let file = match args.iter().position(|arg| arg == "--config") {
+        Some(at) => PathBuf::from(&args[at + 1]),
+        None => {
+            let file = scratch.file("patience.toml", "");
+            args.extend(["--config".to_owned(), file.to_str().unwrap().to_owned()]);
+            file
+        }
+    };
+    let config = std::fs::read_to_string(&file).unwrap();
+    // A deadline that a test sets may be shorter than that.
+    if !["cpu_budget_ms", "wall_deadline_ms", "[limits]"].iter().any(|word| config.contains(word)) {
+        std::fs::write(&file, format!("limits.cpu_budget_ms = 500\n{config}")).unwrap();
+    }
+    args
 }
 
 fn command(scratch: &Scratch, args: &[String]) -> Command {

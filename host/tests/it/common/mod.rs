@@ -9,11 +9,15 @@ mod client;
 mod code_cache;
 mod host;
 mod process;
+mod rounds;
 mod scratch;
+mod tmpfs;
 mod wait;
 
 pub use self::client::{Answer, Client, ask};
 pub use self::host::Host;
 pub use self::process::{Output, Process, output};
+pub use self::rounds::rounds;
 pub use self::scratch::{Scratch, repository};
-pub use self::wait::eventually;
+pub use self::tmpfs::Tmpfs;
+pub use self::wait::{DEADLINE, eventually, within};

@@ -4,22 +4,24 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A directory that goes with its owner: a plugins directory, a place for data, and the log.
 pub struct Scratch {
     directory: TempDir,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Scratch {
     /// With these plugins in its plugins directory. A name is a plugin of `plugins-dist/`, in whichever
-    /// version is built, or one of `target/testdata/`.
+    /// version is built, one of `target/testdata/`, or a text of `plugins-src/testdata/hostile/wat/`.
     ///
     /// # Panics
     ///
     /// When a plugin is not built.
     pub fn with_plugins(names: &[&str]) -> Self {
-        let scratch = Self { directory: tempfile::tempdir().unwrap() };
+        let scratch = Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() };
         std::fs::create_dir(scratch.plugins()).unwrap();
         for name in names {
             scratch.add_plugin(name);
@@ -27,9 +29,36 @@ impl Scratch {
         scratch
     }
 
+    /// Variables for every binary that is run in this directory.
+    pub fn set_environment(&mut self, variables: &[(&'static str, &'static str)]) {
+        self.environment.extend(variables);
+    }
+
     /// Copies one more plugin into the plugins directory, and its manifest if that lies beside it.
     pub fn add_plugin(&self, name: &str) {
         copy_plugin(name, &self.plugins());
+    }
+
+    /// Copies a component that embeds no manifest under another name, with this one beside it: so one component can
+    /// be several plugins.
+    pub fn add_plugin_as(&self, component: &str, name: &str, manifest: &Value) {
+        let file = self.plugins().join(format!("{name}.wasm"));
+        std::fs::copy(built(component), &file).unwrap();
+        std::fs::write(file.with_extension("plugin.json"), manifest.to_string()).unwrap();
+    }
+
+    /// Replaces a text in a component by another of the same length, so that all else stays where it is.
+    pub fn rename_in_plugin(&self, name: &str, from: &str, to: &str) {
+        assert_eq!(from.len(), to.len());
+        let file = self.plugins().join(format!("{name}.wasm"));
+        let mut bytes = std::fs::read(&file).unwrap();
+        let places: Vec<_> =
+            (0..=bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+        assert!(!places.is_empty(), "{from} is not in {name}");
+        for at in places {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// Another plugins directory beside the first.
@@ -73,6 +102,7 @@ impl Scratch {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TENON_")) {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().copied());
         command
     }
 
@@ -91,6 +121,14 @@ pub fn repository() -> &'static Path {
 }
 
 fn copy_plugin(name: &str, directory: &Path) {
+    let text = repository().join("plugins-src/testdata/hostile/wat").join(format!("{name}.wat"));
+    if text.exists() {
+        let binary = wat::parse_file(&text).unwrap_or_else(|error| panic!("{error}"));
+        std::fs::write(directory.join(format!("{name}.wasm")), binary).unwrap();
+        let manifest = format!("{name}.plugin.json");
+        std::fs::copy(text.with_file_name(&manifest), directory.join(manifest)).unwrap();
+        return;
+    }
     let file = built(name);
     for file in [file.with_extension("plugin.json"), file] {
         if file.exists() {

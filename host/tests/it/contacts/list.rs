@@ -119,7 +119,7 @@ async fn one_contact_is_read_by_its_id() {
 #[tokio::test]
 async fn an_id_that_no_contact_has_is_not_found() {
     let host = crm().await;
-    for id in ["contact-5", "contact-0", "contact-01", "contact-", "contact--1", "deal-1", "1", "%20", "%2E%2F"] {
+    for id in ["contact-5", "contact-0", "contact-01", "contact-", "contact--1", "deal-1", "1", "%20", "%2F"] {
         host.get(&path(id)).await.refusal(404, "not_found");
     }
     assert!(host.get(&path("contact-77")).await.message(404, "not_found").contains("contact-77"));

@@ -42,6 +42,12 @@ impl Error {
         matches!(self, Self::Host(HostError::Constraint(violation)) if violation.kind == kind)
     }
 
+    /// The service's error for this one: `why` where the statement broke a rule of this kind, which the caller can
+    /// mend; otherwise what the service makes of every failed statement.
+    pub fn explain<E: From<Self>>(self, kind: ConstraintKind, why: impl FnOnce() -> E) -> E {
+        if self.violates(kind) { why() } else { self.into() }
+    }
+
     /// What the plugin's caller may know: all about a database that is busy, nothing about the plugin's own
     /// statements and tables. What is kept back goes to standard error, where the plugin's author finds it.
     pub fn for_caller(&self) -> String {
@@ -128,6 +134,20 @@ mod tests {
         assert!(error.violates(ConstraintKind::Unique));
         assert!(!error.violates(ConstraintKind::ForeignKey));
         assert_eq!(error.to_string(), "the statement breaks the schema: contact.email must be unique");
+    }
+
+    #[test]
+    fn only_the_expected_rule_is_explained() {
+        struct Told(String);
+        impl From<Error> for Told {
+            fn from(error: Error) -> Self {
+                Self(error.to_string())
+            }
+        }
+        let broken = |kind| Error::from(HostError::Constraint(ConstraintViolation { kind, name: "email".into() }));
+        let told = |kind| broken(kind).explain(ConstraintKind::Unique, || Told("it is taken".to_owned())).0;
+        assert_eq!(told(ConstraintKind::Unique), "it is taken");
+        assert!(told(ConstraintKind::NotNull).contains("must not be NULL"));
     }
 
     #[test]

@@ -8,15 +8,19 @@
 //! let name: Option<String> = sql::query_optional("SELECT name FROM customer WHERE id = $1", params![id])?;
 //! ```
 
+mod columns;
 mod error;
 mod filter;
+mod join;
 mod page;
 mod row;
 mod value;
 
+pub use self::columns::Columns;
 pub use self::error::{ColumnError, ColumnProblem, Error, Result};
-pub use self::filter::{Filter, contains_pattern};
-pub use self::page::page;
+pub use self::filter::{Filter, contains_pattern, search_text};
+pub use self::join::join;
+pub use self::page::{page, page_as};
 pub use self::row::{FromRow, Row, Rows};
 pub use self::value::FromValue;
 pub use crate::bindings::tenon::host::sql::{
@@ -25,6 +29,7 @@ pub use crate::bindings::tenon::host::sql::{
 pub use crate::params;
 
 use crate::bindings::tenon::host::sql as host;
+use crate::events::{self, Draft};
 
 /// Something that runs statements: the [`Database`] itself, or a [`Transaction`] on it. A function that
 /// takes `&impl Executor` works in both.
@@ -37,7 +42,7 @@ pub trait Executor {
 
     /// The rows found, each as a `T`.
     fn query_as<T: FromRow>(&self, statement: &str, parameters: &[Value]) -> Result<Vec<T>> {
-        self.query(statement, parameters)?.map(|mut row| T::from_row(&mut row)).collect()
+        row::read_all(self.query(statement, parameters)?)
     }
 
     /// The one row found; [`Error::RowCount`] when there is none or more than one.
@@ -52,6 +57,33 @@ pub trait Executor {
             0 | 1 => rows.next().map(|mut row| T::from_row(&mut row)).transpose(),
             found => Err(Error::RowCount { found }),
         }
+    }
+
+    /// Adds a row to the table.
+    fn insert(&self, table: &str, columns: Columns) -> Result<()> {
+        let (statement, parameters) = columns.insertion(table);
+        self.execute(&statement, &parameters).map(drop)
+    }
+
+    /// Adds rows to the table in one statement; none where there are no rows. Their number times that of the
+    /// columns is limited to the parameters a statement may have.
+    fn insert_all<const N: usize>(
+        &self,
+        table: &str,
+        columns: [&'static str; N],
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> Result<()> {
+        let parameters: Vec<Value> = rows.into_iter().flatten().collect();
+        if parameters.is_empty() {
+            return Ok(());
+        }
+        self.execute(&columns::insertion(table, &columns, parameters.len() / N), &parameters).map(drop)
+    }
+
+    /// Changes the row of this `id`, and returns how many rows that are: 1, or 0 where there is none.
+    fn update(&self, table: &str, id: impl Into<Value>, columns: Columns) -> Result<u64> {
+        let (statement, parameters) = columns.change(table, id.into());
+        self.execute(&statement, &parameters)
     }
 }
 
@@ -69,7 +101,14 @@ impl Executor for Database {
 }
 
 /// Statements that take effect together or not at all. See [`transaction`].
-pub struct Transaction(host::Transaction);
+pub struct Transaction(pub(crate) host::Transaction);
+
+impl Transaction {
+    /// Publishes an event if this transaction commits. See [`events`](crate::events).
+    pub fn publish(&self, topic: &str, data: &impl serde::Serialize) -> events::Result<String> {
+        Draft::new(topic, data)?.publish_in(self)
+    }
+}
 
 impl Executor for Transaction {
     fn query(&self, statement: &str, parameters: &[Value]) -> Result<Rows> {

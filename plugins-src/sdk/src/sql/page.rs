@@ -2,7 +2,8 @@
 
 use std::iter::Peekable;
 
-use super::{Filter, Result, Rows, query, query_one};
+use super::row::read_all;
+use super::{Filter, FromRow, Result, Rows, query, query_one};
 use crate::fields::Page;
 
 /// One page of the rows of `table` that the filter lets through, and how many those are in all.
@@ -28,4 +29,15 @@ pub fn page(
         None => query_one(&count, &filter.parameters()[..conditions])?,
     };
     Ok((rows, total))
+}
+
+/// What [`page`] gives, with each row as a `T`.
+pub fn page_as<T: FromRow>(
+    table: &str,
+    filter: Filter,
+    page: Page,
+    statement: impl FnOnce(&str, &str, &str) -> String,
+) -> Result<(Vec<T>, u64)> {
+    let (rows, total) = self::page(table, filter, page, statement)?;
+    Ok((read_all(rows)?, total))
 }

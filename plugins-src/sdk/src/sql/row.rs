@@ -48,6 +48,16 @@ impl Iterator for Rows {
 
 impl ExactSizeIterator for Rows {}
 
+/// Every row as a `T`.
+pub(super) fn read_all<T: FromRow>(rows: impl ExactSizeIterator<Item = Row>) -> Result<Vec<T>> {
+    // Collecting into a `Result` would not know how many there are, and move them again and again.
+    let mut all = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        all.push(T::from_row(&mut row)?);
+    }
+    Ok(all)
+}
+
 /// One row. It owns its values, and reading a column hands the value over instead of copying it.
 pub struct Row {
     columns: Rc<[String]>,
@@ -62,13 +72,25 @@ impl Row {
     /// Fails with [`Error::Column`] when there is no such column, when its value is of another type or out of
     /// the type's range, or when it was read before.
     pub fn get<T: FromValue>(&mut self, column: &str) -> Result<T> {
-        let count = self.columns.len();
-        let position = (self.next..count).chain(0..self.next.min(count)).find(|&i| self.columns[i] == column);
-        let Some(position) = position else {
-            return Err(column_error(column, ColumnProblem::Missing));
-        };
+        let position = self.position(column)?;
         self.next = position + 1;
         self.read(position, column)
+    }
+
+    /// The integer in this column, which stays in the row.
+    pub(super) fn integer(&self, column: &str) -> Result<i64> {
+        match self.values.get(self.position(column)?) {
+            Some(Some(Value::Integer(integer))) => Ok(*integer),
+            Some(Some(value)) => Err(type_error::<i64>(column, value)),
+            Some(None) => Err(column_error(column, ColumnProblem::AlreadyRead)),
+            None => Err(column_error(column, ColumnProblem::Missing)),
+        }
+    }
+
+    fn position(&self, column: &str) -> Result<usize> {
+        let count = self.columns.len();
+        let mut positions = (self.next..count).chain(0..self.next.min(count));
+        positions.find(|&i| self.columns[i] == column).ok_or_else(|| column_error(column, ColumnProblem::Missing))
     }
 
     fn read<T: FromValue>(&mut self, position: usize, column: &str) -> Result<T> {
@@ -78,11 +100,13 @@ impl Row {
         let Some(value) = slot.take() else {
             return Err(column_error(column, ColumnProblem::AlreadyRead));
         };
-        T::from_value(value).map_err(|value| {
-            let problem = ColumnProblem::Type { expected: T::EXPECTED, found: kind(&value) };
-            column_error(column, problem)
-        })
+        T::from_value(value).map_err(|value| type_error::<T>(column, &value))
     }
+}
+
+#[cold]
+fn type_error<T: FromValue>(column: &str, value: &Value) -> Error {
+    column_error(column, ColumnProblem::Type { expected: T::EXPECTED, found: kind(value) })
 }
 
 #[cold]

@@ -1,6 +1,7 @@
 //! Rust values as column values, and back.
 
 use super::Value;
+use crate::Timestamp;
 
 /// The parameters of a statement, each converted with `Value::from`: `params![id, name, nickname]`.
 #[macro_export]
@@ -68,6 +69,15 @@ impl FromValue for Vec<u8> {
     }
 }
 
+/// A point in time is kept as its microseconds since 1970-01-01T00:00:00Z.
+impl FromValue for Timestamp {
+    const EXPECTED: &'static str = "an integer of microseconds";
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        i64::from_value(value).map(Self::from_micros)
+    }
+}
+
 /// NULL is `None`; only this type accepts it.
 impl<T: FromValue> FromValue for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
@@ -124,6 +134,7 @@ into_value! {
     &String => |value| Self::Text(value.clone()),
     &str => |value| Self::Text(value.to_owned()),
     Vec<u8> => |value| Self::Blob(value),
+    Timestamp => |value| Self::Integer(value.as_micros()),
 }
 
 impl<T: Into<Value>> From<Option<T>> for Value {

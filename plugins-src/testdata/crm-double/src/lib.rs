@@ -7,12 +7,20 @@
 //! * `many`: 1,000 contacts and 1,000 deals;
 //! * any other: one contact and two deals, at once.
 //!
+//! A user can ask for the same, so that it comes and goes within a tenant: `slow` and `trap` as above, and
+//!
+//! * `hang`: every call waits for a minute;
+//! * `spin`: every call computes without end;
+//! * `moody`: every call traps or does not, at random.
+//!
 //! It has no storage: what is created or changed is answered and forgotten.
 
 #![cfg(target_family = "wasm")]
 
 mod contacts;
 mod deals;
+
+use std::hash::{BuildHasher, RandomState};
 
 use tenon_plugin::context;
 use wasip2::clocks::monotonic_clock;
@@ -58,7 +66,18 @@ struct Stock {
 /// Does to the call what the tenant's name asks for, and says what there is; an error is why it is denied.
 fn admit() -> Result<Stock, String> {
     let few = Stock { contacts: 1, deals: 2, summary_traps: false };
-    match context::current().tenant.as_str() {
+    let call = context::current();
+    match call.user.as_deref() {
+        Some("slow") => monotonic_clock::subscribe_duration(SLOW_NANOSECONDS).block(),
+        Some("trap") => panic!("every call of the user `trap` traps"),
+        Some("hang") => monotonic_clock::subscribe_duration(300 * SLOW_NANOSECONDS).block(),
+        Some("spin") => loop {
+            std::hint::black_box(());
+        },
+        Some("moody") if RandomState::new().hash_one(0_u8).is_multiple_of(2) => panic!("the user `moody` has bad luck"),
+        _ => {}
+    }
+    match call.tenant.as_str() {
         "slow" => monotonic_clock::subscribe_duration(SLOW_NANOSECONDS).block(),
         "trap" => panic!("every call of the tenant `trap` traps"),
         "denied" => return Err("every call of the tenant `denied` is denied".to_owned()),

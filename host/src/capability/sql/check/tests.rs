@@ -1,5 +1,6 @@
 //! What is let through, what is not, and that printing neither loses nor gains anything.
 
+mod corpus;
 mod generated;
 mod refused;
 

@@ -1,13 +1,17 @@
 //! One database under use and abuse.
 
 mod bounds;
+mod files;
+mod rows;
 mod transactions;
 
+use super::super::account::free;
 use super::super::check::{Checker, Purpose, check};
 use super::super::error::ConstraintKind;
 use super::super::migrate::{Migration, Schema};
 use super::super::registry::Databases;
 use super::*;
+use crate::usage::Usage;
 use std::future::Future;
 use tempfile::TempDir;
 
@@ -26,6 +30,7 @@ struct World {
     schema: Arc<Schema>,
     database: Arc<TenantDatabase>,
     checker: Checker,
+    usage: Arc<Usage>,
 }
 
 impl World {
@@ -34,13 +39,18 @@ impl World {
     }
 
     async fn with(limits: SqlConfig) -> Self {
+        Self::at(TempDir::new().unwrap(), limits).await
+    }
+
+    /// On what lies in this directory.
+    async fn at(directory: TempDir, limits: SqlConfig) -> Self {
+        let usage = Usage::with(&limits);
         let limits = Arc::new(limits);
-        let directory = TempDir::new().unwrap();
-        let databases = Databases::new(directory.path(), limits.clone(), HOST).unwrap();
+        let databases = Databases::new(directory.path(), limits.clone(), HOST, usage.clone()).unwrap();
         let migration = Migration { name: "0001".into(), sql: TABLES.into() };
         let schema = Arc::new(Schema::new(&[migration], None, &limits).unwrap());
-        let database = databases.get("acme", "crm", &schema, soon()).await.unwrap();
-        World { directory, databases, schema, database, checker: Checker::new(limits) }
+        let database = databases.get("acme", "crm", &schema, &free(soon())).await.unwrap();
+        World { directory, databases, schema, database, checker: Checker::new(limits), usage }
     }
 
     fn checked(&self, sql: &str) -> Arc<Checked> {
@@ -48,11 +58,11 @@ impl World {
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<RowSet, SqlError> {
-        self.database.query(&self.checked(sql), parameters, soon()).await
+        self.database.query(&self.checked(sql), parameters, &free(soon())).await
     }
 
     async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<u64, SqlError> {
-        self.database.execute(&self.checked(sql), parameters, soon()).await
+        self.database.execute(&self.checked(sql), parameters, &free(soon())).await
     }
 
     async fn one(&self, sql: &str) -> Value {
@@ -192,6 +202,9 @@ fn what_does_not_fit_is_invalid_and_named() {
         let rows = world.execute("SELECT 1", vec![]).await;
         assert!(matches!(rows, Err(SqlError::Invalid(message)) if message.contains("query")));
         let migration = Arc::new(check("DROP TABLE n", Purpose::Migration).unwrap());
-        assert!(matches!(world.database.execute(&migration, vec![], soon()).await, Err(SqlError::Denied { .. })));
+        assert!(matches!(
+            world.database.execute(&migration, vec![], &free(soon())).await,
+            Err(SqlError::Denied { .. })
+        ));
     });
 }

@@ -1,8 +1,9 @@
 //! What a plugin's versions do to one database.
 
-use super::super::{check::Checker, registry::Databases};
+use super::super::{account::free, check::Checker, registry::Databases, value::Value};
 use super::*;
-use std::time::Duration;
+use crate::usage::Usage;
+use std::time::{Duration, Instant};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -16,23 +17,26 @@ struct World {
 impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let databases = Databases::new(directory.path(), Arc::default(), "").unwrap();
+        let databases =
+            Databases::new(directory.path(), Arc::default(), "", Usage::with(&SqlConfig::default())).unwrap();
         World { _directory: directory, databases }
     }
 
     async fn apply(&self, migrations: &[(&str, &str)], demo: Option<&str>) -> Result<(), SqlError> {
         let schema = Arc::new(schema(migrations, demo)?);
-        self.databases.get("acme", "crm", &schema, soon()).await.map(drop)
+        self.databases.get("acme", "crm", &schema, &free(soon())).await.map(drop)
     }
 
     async fn count(&self, sql: &str) -> Value {
-        let database = self.databases.get("acme", "crm", &Arc::new(schema(V1, None).unwrap()), soon()).await;
+        let database = self.databases.get("acme", "crm", &Arc::new(schema(V1, None).unwrap()), &free(soon())).await;
         let database = match database {
             Ok(database) => database,
-            Err(_) => self.databases.get("acme", "crm", &Arc::new(schema(V2, None).unwrap()), soon()).await.unwrap(),
+            Err(_) => {
+                self.databases.get("acme", "crm", &Arc::new(schema(V2, None).unwrap()), &free(soon())).await.unwrap()
+            }
         };
         let checked = Checker::new(Arc::default()).check(sql).unwrap();
-        database.query(&checked, vec![], soon()).await.unwrap().rows[0][0].clone()
+        database.query(&checked, vec![], &free(soon())).await.unwrap().rows[0][0].clone()
     }
 }
 
@@ -84,10 +88,36 @@ async fn history_cannot_be_rewritten() {
     let world = World::new();
     world.apply(V2, None).await.unwrap();
     named(world.apply(&[("0001_t", "CREATE TABLE t (a TEXT)"), V2[1]], None).await, &["0001_t", "changed"]);
-    named(world.apply(V1, None).await, &["0002_u", "another version"]);
+    named(world.apply(V1, None).await, &["version 2", "knows 1", "snapshot"]);
+    named(world.apply(&[V1[0], ("0002_other", "CREATE TABLE x (a TEXT)")], None).await, &["0002_u", "another version"]);
     let between = [V2[0], ("0001_x", "CREATE TABLE x (a TEXT)"), V2[1]];
     named(world.apply(&between, None).await, &["0001_x", "before"]);
     world.apply(V2, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_change_of_a_table_that_the_checker_lets_through_can_be_made() {
+    let world = World::new();
+    let changes = [
+        "ALTER TABLE t ADD COLUMN b TEXT NOT NULL DEFAULT 'x'",
+        "ALTER TABLE t RENAME COLUMN b TO c",
+        "ALTER TABLE t ADD COLUMN d INTEGER",
+        "ALTER TABLE t DROP COLUMN d",
+        "ALTER TABLE t RENAME TO u",
+        "CREATE UNIQUE INDEX u_c ON u (c); DROP INDEX u_c",
+        "CREATE TABLE v (a INTEGER); DROP TABLE v",
+    ];
+    let names: Vec<String> = (2..).map(|number| format!("{number:04}")).take(changes.len()).collect();
+    let mut migrations = vec![V1[0]];
+    for (name, sql) in names.iter().zip(changes) {
+        migrations.push((name, sql));
+        world.apply(&migrations, None).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+    let schema = Arc::new(schema(&migrations, None).unwrap());
+    let database = world.databases.get("acme", "crm", &schema, &free(soon())).await.unwrap();
+    let checked = Checker::new(Arc::default()).check("SELECT c FROM u").unwrap();
+    let rows = database.query(&checked, vec![], &free(soon())).await.unwrap().rows;
+    assert_eq!(rows, [[Value::Text("x".into())]]);
 }
 
 #[test]

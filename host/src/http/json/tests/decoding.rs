@@ -1,8 +1,8 @@
 use serde_json::json;
 use wasmtime::component::Val;
 
-use super::{decimal, decoded, errors, record, some, text, texts, timestamp, variant};
-use crate::http::json::{ERRORS_MAX, decode, decode_members};
+use super::{decimal, decode, decode_members, decoded, errors, record, some, text, texts, timestamp, variant};
+use crate::http::json::ERRORS_MAX;
 use crate::runtime::shape::{FunctionShape, Shape};
 
 fn new_deal() -> Shape {

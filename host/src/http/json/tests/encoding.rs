@@ -1,11 +1,11 @@
 use wasmtime::component::Val;
 
-use super::{decimal, decoded, encoded, record, some, text, timestamp, variant};
+use super::{decimal, decoded, encoded, record, some, text, timestamp, unbounded, variant};
 use crate::http::json::encode;
 use crate::runtime::shape::Shape;
 
 fn refused(shape: &Shape, value: &Val) -> String {
-    let mut out = Vec::new();
+    let mut out = unbounded();
     encode(shape, value, &mut out).unwrap_err().to_string()
 }
 

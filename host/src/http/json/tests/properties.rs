@@ -4,7 +4,8 @@ use serde_json::Value;
 use wasmtime::component::Val;
 
 use super::source::Source;
-use crate::http::json::{ERRORS_MAX, decode, decode_query, decode_text, encode};
+use super::{decode, unbounded};
+use crate::http::json::{ERRORS_MAX, Out, decode_query, decode_text, encode};
 use crate::runtime::shape::{DEPTH_MAX, Shape};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -12,7 +13,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn parsed(shape: &Shape, value: &Val) -> Value {
-    let mut out = Vec::new();
+    let mut out = unbounded();
     encode(shape, value, &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
@@ -66,10 +67,10 @@ proptest! {
         let mut source = Source(&bytes);
         let (shape, other) = (source.shape(3), source.shape(3));
         let value = source.value(&other);
-        let mut out = b"before".to_vec();
+        let mut out = Out::new(b"before", usize::MAX);
         match encode(&shape, &value, &mut out) {
             Ok(()) => prop_assert!(serde_json::from_slice::<Value>(&out[6..]).is_ok()),
-            Err(_) => prop_assert_eq!(out, b"before"),
+            Err(_) => prop_assert_eq!(out.into_bytes(), b"before"),
         }
     }
 

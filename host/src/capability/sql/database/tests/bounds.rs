@@ -60,7 +60,7 @@ fn sqlite_refuses_what_the_checker_would_have() {
             "SELECT 1 WHERE 'a' MATCH 'b'",
         ] {
             for role in [Role::Reader, Role::Writer] {
-                let link = Link::open(&world.database.file, role, &world.database.limits).unwrap();
+                let link = world.database.connect(role, soon()).unwrap();
                 let result =
                     link::rows(link.start(Mode::Plugin, Stop::at(soon())).unwrap(), sql, &[], &world.database.limits);
                 let error = result.expect_err(sql);
@@ -69,7 +69,7 @@ fn sqlite_refuses_what_the_checker_would_have() {
             }
         }
         // A reader cannot write, whatever is asked of it.
-        let reader = Link::open(&world.database.file, Role::Reader, &world.database.limits).unwrap();
+        let reader = world.database.connect(Role::Reader, soon()).unwrap();
         assert!(link::change(reader.start(Mode::Plugin, Stop::at(soon())).unwrap(), "DELETE FROM n", &[]).is_err());
         assert!(!Path::new("/tmp/tenon-stolen.sqlite").exists());
     });
@@ -84,11 +84,17 @@ fn endless_and_oversized_statements_end() {
         assert_eq!(world.execute(numbers, vec![]).await.unwrap(), 300);
         for sql in [ENDLESS, LONG_JOIN] {
             let started = Instant::now();
-            assert_eq!(world.database.query(&world.checked(sql), vec![], within(100)).await, Err(SqlError::Timeout));
+            assert_eq!(
+                world.database.query(&world.checked(sql), vec![], &free(within(100))).await,
+                Err(SqlError::Timeout)
+            );
             assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
         }
         let write = "INSERT INTO n (i) SELECT a.i FROM n AS a, n AS b, n AS c, n AS d";
-        assert_eq!(world.database.execute(&world.checked(write), vec![], within(100)).await, Err(SqlError::Timeout));
+        assert_eq!(
+            world.database.execute(&world.checked(write), vec![], &free(within(100))).await,
+            Err(SqlError::Timeout)
+        );
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(300));
         let growing = "SELECT length(replace($1, 'a', 'aaaaaaaaaaaaaaaaaaaa'))";
         let long = vec![Value::Text("a".repeat(1 << 20))];
@@ -117,7 +123,8 @@ fn a_long_read_does_not_hold_the_executor() {
         world.execute(numbers, vec![]).await.unwrap();
         world.one("SELECT 1").await;
         let long = world.checked(LONG_JOIN);
-        let read = world.database.query(&long, vec![], within(300));
+        let terms = free(within(300));
+        let read = world.database.query(&long, vec![], &terms);
         let ticks = async {
             let (mut last, mut worst) = (Instant::now(), Duration::ZERO);
             for _ in 0..50 {
@@ -152,13 +159,13 @@ fn a_full_database_says_so_and_stays_whole() {
         assert!((90..=104).contains(&stored), "{stored} rows");
         assert!(world.database.file.metadata().unwrap().len() <= 1 << 20);
         assert_eq!(world.one("SELECT count(*) FROM big").await, Value::Integer(stored));
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         let insert = world.checked(insert);
         assert!(matches!(transaction.execute(&insert, body(), soon()).await, Err(SqlError::Quota(_))));
         assert!(transaction.commit(soon()).await.is_err());
         assert_eq!(world.execute("DELETE FROM big", vec![]).await, Ok(stored as u64));
-        assert_eq!(world.database.execute(&insert, body(), soon()).await, Ok(1));
-        let health = world.database.host_query("PRAGMA integrity_check", vec![], soon()).await.unwrap();
+        assert_eq!(world.database.execute(&insert, body(), &free(soon())).await, Ok(1));
+        let health = world.database.host_query("PRAGMA integrity_check", vec![], &free(soon())).await.unwrap();
         assert_eq!(health.rows, [[Value::Text("ok".into())]]);
     });
 }
@@ -179,8 +186,8 @@ fn files_are_the_hosts_own() {
         }
         assert_eq!(files, 3);
         // Another tenant of the same plugin begins empty.
-        let other = world.databases.get("globex", "crm", &world.schema, soon()).await.unwrap();
+        let other = world.databases.get("globex", "crm", &world.schema, &free(soon())).await.unwrap();
         let count = world.checked("SELECT count(*) FROM n");
-        assert_eq!(other.query(&count, vec![], soon()).await.unwrap().rows, [[Value::Integer(0)]]);
+        assert_eq!(other.query(&count, vec![], &free(soon())).await.unwrap().rows, [[Value::Integer(0)]]);
     });
 }

@@ -9,7 +9,7 @@ fn a_change_whose_result_is_too_large_is_taken_back() {
         let four = "INSERT INTO n (i) VALUES (1), (2), (3), (4) RETURNING i";
         assert!(matches!(world.query(four, vec![]).await, Err(SqlError::Quota(_))));
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.execute(&world.checked("INSERT INTO n (i) VALUES (9)"), vec![], soon()).await.unwrap();
         let refused = transaction.query(&world.checked(four), vec![], soon()).await;
         assert!(matches!(refused, Err(SqlError::Quota(_))));
@@ -23,7 +23,7 @@ fn a_transaction_sees_its_own_changes_and_others_only_see_them_after_commit() {
     test(async {
         let world = World::new().await;
         let count = world.checked("SELECT count(*) FROM n");
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction
             .execute(&world.checked("INSERT INTO n (i) VALUES ($1)"), vec![Value::Integer(1)], soon())
             .await
@@ -43,9 +43,9 @@ fn a_transaction_sees_its_own_changes_and_others_only_see_them_after_commit() {
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
         transaction.commit(soon()).await.unwrap();
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(2));
-        let topics = world.database.host_query("SELECT topic FROM _tenon_outbox", vec![], soon()).await.unwrap();
+        let topics = world.database.host_query("SELECT topic FROM _tenon_outbox", vec![], &free(soon())).await.unwrap();
         assert_eq!(topics.rows, [[Value::Text("n.created".into())]]);
-        let transaction = world.database.begin(soon()).await.unwrap();
+        let transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.rollback().await;
         world.is_quiet().await;
     });
@@ -56,13 +56,13 @@ fn a_dropped_transaction_rolls_back_even_while_its_statement_runs() {
     test(async {
         let world = World::new().await;
         let insert = world.checked("INSERT INTO n (i) VALUES (1)");
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.execute(&insert, vec![], soon()).await.unwrap();
         drop(transaction);
         world.is_quiet().await;
 
         let endless = world.checked(&format!("INSERT INTO n (i) {ENDLESS}"));
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.execute(&insert, vec![], soon()).await.unwrap();
         let cut = tokio::time::timeout(Duration::from_millis(30), transaction.execute(&endless, vec![], soon())).await;
         assert!(cut.is_err());
@@ -79,7 +79,7 @@ fn nothing_runs_after_sqlite_has_rolled_a_transaction_back() {
     test(async {
         let world = World::new().await;
         let insert = world.checked("INSERT INTO n (i) VALUES (1)");
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.execute(&insert, vec![], soon()).await.unwrap();
         let endless = world.checked(&format!("INSERT INTO n (i) {ENDLESS}"));
         assert_eq!(transaction.execute(&endless, vec![], within(50)).await, Err(SqlError::Timeout));
@@ -92,7 +92,7 @@ fn nothing_runs_after_sqlite_has_rolled_a_transaction_back() {
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
 
         // A read that runs into its deadline costs nothing, and a broken rule only its own statement.
-        let mut transaction = world.database.begin(soon()).await.unwrap();
+        let mut transaction = world.database.begin(&free(soon())).await.unwrap();
         transaction.execute(&insert, vec![], soon()).await.unwrap();
         assert_eq!(transaction.query(&world.checked(ENDLESS), vec![], within(50)).await, Err(SqlError::Timeout));
         let null = world.checked("INSERT INTO n (i) VALUES (2), (NULL)");
@@ -111,10 +111,10 @@ fn a_cancelled_call_leaves_nothing_behind() {
         for round in 0..30 {
             let short = Duration::from_micros(200 * round);
             for statement in &endless {
-                let _ = tokio::time::timeout(short, world.database.query(statement, vec![], soon())).await;
+                let _ = tokio::time::timeout(short, world.database.query(statement, vec![], &free(soon()))).await;
             }
-            let _ = tokio::time::timeout(short, world.database.execute(&write, vec![], soon())).await;
-            let _ = tokio::time::timeout(short, world.database.begin(soon())).await;
+            let _ = tokio::time::timeout(short, world.database.execute(&write, vec![], &free(soon()))).await;
+            let _ = tokio::time::timeout(short, world.database.begin(&free(soon()))).await;
         }
         world.is_quiet().await;
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
@@ -124,24 +124,25 @@ fn a_cancelled_call_leaves_nothing_behind() {
 #[test]
 fn the_second_writer_waits_and_gives_up_in_time() {
     test(async {
-        let world = World::with(SqlConfig { busy_wait_ms: 50, ..SqlConfig::default() }).await;
+        let world = World::with(SqlConfig { busy_wait_ms: 200, ..SqlConfig::default() }).await;
         let insert = world.checked("INSERT INTO n (i) VALUES (1)");
-        let first = world.database.begin(soon()).await.unwrap();
-        assert_eq!(world.database.begin(soon()).await.err(), Some(SqlError::Busy));
-        assert_eq!(world.database.execute(&insert, vec![], soon()).await, Err(SqlError::Busy));
-        assert_eq!(world.database.execute(&insert, vec![], within(10)).await, Err(SqlError::Timeout));
+        let first = world.database.begin(&free(soon())).await.unwrap();
+        assert_eq!(world.database.begin(&free(soon())).await.err(), Some(SqlError::Busy));
+        assert_eq!(world.database.execute(&insert, vec![], &free(soon())).await, Err(SqlError::Busy));
+        assert_eq!(world.database.execute(&insert, vec![], &free(within(10))).await, Err(SqlError::Timeout));
         assert_eq!(world.one("SELECT count(*) FROM n").await, Value::Integer(0));
-        let waiting = world.database.execute(&insert, vec![], soon());
+        let terms = free(soon());
+        let waiting = world.database.execute(&insert, vec![], &terms);
         let (written, ()) = tokio::join!(waiting, first.rollback());
         assert_eq!(written, Ok(1));
         // A writer of another process.
-        let other = Link::open(&world.database.file, Role::Writer, &world.database.limits).unwrap();
+        let other = world.database.connect(Role::Writer, soon()).unwrap();
         let connection = other.start(Mode::Host, Stop::at(soon())).unwrap();
         link::command(connection, "BEGIN IMMEDIATE").unwrap();
-        assert_eq!(world.database.execute(&insert, vec![], soon()).await, Err(SqlError::Busy));
-        assert_eq!(world.database.begin(soon()).await.err(), Some(SqlError::Busy));
+        assert_eq!(world.database.execute(&insert, vec![], &free(soon())).await, Err(SqlError::Busy));
+        assert_eq!(world.database.begin(&free(soon())).await.err(), Some(SqlError::Busy));
         assert!(other.clean());
-        assert_eq!(world.database.execute(&insert, vec![], soon()).await, Ok(1));
+        assert_eq!(world.database.execute(&insert, vec![], &free(soon())).await, Ok(1));
     });
 }
 

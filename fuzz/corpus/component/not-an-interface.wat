@@ -1,0 +1,1 @@
+(component (import "f" (func (param "x" u8))))

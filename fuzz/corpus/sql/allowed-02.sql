@@ -1,0 +1,1 @@
+select Name, "Name" from Contact

@@ -1,0 +1,1 @@
+SELECT c.* FROM contact AS c

@@ -1,0 +1,1 @@
+SELECT a::text, trim(LEADING 'x' FROM a) FROM t

@@ -1,0 +1,1 @@
+SELECT substring(a FROM 2 FOR 3) FROM t

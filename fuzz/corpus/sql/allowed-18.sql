@@ -1,0 +1,1 @@
+SELECT count(DISTINCT a), count(*) FILTER (WHERE a IS NOT NULL) FROM t GROUP BY b HAVING min(a) > 1

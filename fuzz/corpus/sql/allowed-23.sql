@@ -1,0 +1,1 @@
+DELETE FROM t WHERE (a, b) > ($1, $2)

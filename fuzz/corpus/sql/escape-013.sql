@@ -1,0 +1,1 @@
+SELECT Load_Extension($1, $2)

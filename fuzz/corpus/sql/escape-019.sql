@@ -1,0 +1,1 @@
+/* SELECT */ ATTACH '/x' AS x

@@ -1,0 +1,1 @@
+UPDATE _tenon_migration SET name = 'x'

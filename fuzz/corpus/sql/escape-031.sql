@@ -1,0 +1,1 @@
+WITH x AS (SELECT * FROM sqlite_schema) SELECT * FROM x

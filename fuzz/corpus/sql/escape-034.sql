@@ -1,0 +1,1 @@
+DELETE FROM t WHERE a IN (SELECT name FROM sqlite_master)

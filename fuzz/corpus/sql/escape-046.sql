@@ -1,0 +1,1 @@
+SELECT main.t.a FROM t

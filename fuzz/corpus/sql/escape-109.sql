@@ -1,0 +1,1 @@
+SELECT a MATCH 'x' FROM t

@@ -1,0 +1,1 @@
+SELECT t._rowid_ FROM t

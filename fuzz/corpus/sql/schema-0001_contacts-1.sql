@@ -1,0 +1,4 @@
+CREATE TABLE counter (
+    kind TEXT NOT NULL PRIMARY KEY,
+    used INTEGER NOT NULL
+)

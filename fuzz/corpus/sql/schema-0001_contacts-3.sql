@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX contact_email_key ON contact (email_key)

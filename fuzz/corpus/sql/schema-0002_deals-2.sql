@@ -1,0 +1,1 @@
+CREATE INDEX deal_by_contact ON deal (contact_id)

@@ -1,0 +1,1 @@
+CREATE INDEX deal_figures ON deal (currency, stage, amount, probability)

@@ -1,0 +1,227 @@
+//! `tenon:host/events`: telling other plugins what has happened.
+//!
+//! Invariant: an event is published by a row in the publisher's own database, written in its transaction or in one of its
+//! own. So it is published if and only if the change that it tells of took effect, whatever happens to the host. The rest
+//! is [`Outboxes`]: it remembers which databases hold such rows, and wakes whoever takes them on.
+//!
+//! Bounds: the bytes of an event (`events.data_bytes`, `events.key_bytes`), the rows of an outbox and the deliveries that
+//! wait (`events.pending`), the chain of events that cause each other (`events.hops`), and the events of an hour.
+
+mod draft;
+mod outbox;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+
+pub use self::draft::{Draft, Limits as DraftLimits, Wrong};
+use self::outbox::{INBOX_INSERT, INBOX_PRUNE, OUTBOX_INSERT};
+pub use self::outbox::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Outboxes, Publishing, SCHEMA, Unmarked};
+pub(super) use self::outbox::{OUTBOX_CLEAR, OUTBOX_EXISTS};
+use super::sql::{SqlContext, SqlError, TransactionHandle, Value};
+use crate::bindings::tenon::host::events as wit;
+use crate::db::DbError;
+use crate::fault;
+use crate::id::{CorrelationId, PluginId, TenantId};
+use crate::usage::{Quota, Usage};
+
+/// The facts of the running call, borrowed from its store.
+pub struct EventsCall<'a> {
+    pub tenant: &'a TenantId,
+    pub plugin: &'a PluginId,
+    /// The topics that the plugin's manifest declares.
+    pub topics: &'a [Box<str>],
+    pub correlation_id: &'a CorrelationId,
+    /// How many events caused each other up to this call; 0 in a request.
+    pub hops: u8,
+}
+
+/// The capability's view of a store.
+pub struct EventsView<'a> {
+    pub call: EventsCall<'a>,
+    pub outboxes: &'a Arc<Outboxes>,
+    pub usage: &'a Usage,
+    pub sql: &'a mut SqlContext,
+    pub table: &'a mut ResourceTable,
+}
+
+/// An error of this interface on its way out: the plugin's to handle, or the end of its instance.
+#[derive(Debug, thiserror::Error)]
+pub enum EventFault {
+    #[error(transparent)]
+    Guest(#[from] EventError),
+    /// The plugin used a handle it does not hold.
+    #[error(transparent)]
+    Handle(#[from] ResourceTableError),
+}
+
+/// Why an event was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    #[error("{0}")]
+    Denied(String),
+    #[error(transparent)]
+    Invalid(#[from] Wrong),
+    #[error("{0}")]
+    Quota(String),
+    #[error("{0} events have caused each other, and no chain may be longer")]
+    Hops(u8),
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<SqlError> for EventError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Quota(limit) => Self::Quota(limit),
+            // The transaction is over already.
+            SqlError::Invalid(why) => Self::Unavailable(why),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<SqlError> for EventFault {
+    fn from(error: SqlError) -> Self {
+        Self::Guest(error.into())
+    }
+}
+
+impl EventsView<'_> {
+    /// Whether the call may publish this, and the row that does.
+    fn row(&self, event: wit::Event) -> Result<OutboxRow, EventError> {
+        let (call, limits) = (&self.call, self.outboxes.limits());
+        if call.tenant.is_nobody() {
+            let why = "there is no tenant: the plugin is being installed or uninstalled";
+            return Err(EventError::Denied(why.to_owned()));
+        }
+        if !call.topics.iter().any(|topic| **topic == *event.topic) {
+            let topic = crate::id::excerpt(&event.topic);
+            let why = format!("the topic {topic:?} is not declared: add it to `publishes` in the plugin's manifest");
+            return Err(EventError::Denied(why));
+        }
+        let wit::Event { topic, key, subject, data } = event;
+        let draft = Draft { topic, key, subject, data };
+        draft.check(&DraftLimits::of(limits))?;
+        if call.hops >= limits.hops {
+            return Err(EventError::Hops(limits.hops));
+        }
+        self.charge()?;
+        Ok(OutboxRow {
+            id: Uuid::now_v7().to_string(),
+            draft,
+            at: Timestamp::now(),
+            correlation_id: call.correlation_id.to_string(),
+            hops: call.hops + 1,
+        })
+    }
+
+    /// The one place where a publication is counted.
+    fn charge(&self) -> Result<(), EventError> {
+        let EventsCall { tenant, plugin, .. } = self.call;
+        if let Some(most) = self.outboxes.is_full(tenant) {
+            return Err(full(most));
+        }
+        let taken = self.usage.take(tenant, plugin, Quota::Events, 1);
+        taken.map_err(|exceeded| EventError::Quota(exceeded.to_string()))
+    }
+
+    fn enter(&self) -> impl Future<Output = Result<Publishing, EventError>> + Send + use<> {
+        let (outboxes, tenant, plugin) = (self.outboxes.clone(), self.call.tenant.clone(), self.call.plugin.clone());
+        async move {
+            outboxes.enter(&tenant, &plugin).await.map_err(|error| {
+                if let DbError::DiskFull { .. } = error {
+                    return SqlError::disk_full().into();
+                }
+                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "an event cannot be published");
+                EventError::Unavailable("the host cannot take events at the moment; try again later".to_owned())
+            })
+        }
+    }
+}
+
+impl wit::Host for EventsView<'_> {
+    async fn publish(&mut self, event: wit::Event) -> Result<String, EventFault> {
+        fault::point("tenon:host/events.publish");
+        let row = self.row(event)?;
+        let id = row.id.clone();
+        // Held until the row is written: whoever takes it on is woken then.
+        let _publishing = self.enter().await?;
+        let written = self.sql.host_execute(OUTBOX_INSERT, row.into_values(self.outboxes.limits())).await?;
+        is_written(written, self.outboxes)?;
+        Ok(id)
+    }
+
+    async fn publish_in(
+        &mut self,
+        transaction: Resource<TransactionHandle>,
+        event: wit::Event,
+    ) -> Result<String, EventFault> {
+        fault::point("tenon:host/events.publish-in");
+        let row = self.row(event)?;
+        let id = row.id.clone();
+        let publishing = self.enter().await?;
+        let (handle, deadline) = (self.table.get_mut(&transaction)?, self.sql.deadline());
+        // Until the transaction is over, however it ends.
+        handle.publishing.get_or_insert(publishing);
+        let values = row.into_values(self.outboxes.limits());
+        let written = handle.transaction.host_execute(OUTBOX_INSERT, values, deadline).await?;
+        is_written(written, self.outboxes)?;
+        Ok(id)
+    }
+
+    async fn first_time_in(
+        &mut self,
+        transaction: Resource<TransactionHandle>,
+        event_id: String,
+    ) -> Result<bool, EventFault> {
+        fault::point("tenon:host/events.first-time-in");
+        let id = Uuid::try_parse(&event_id).ok().filter(|id| id.get_version_num() == 7);
+        let id = id.ok_or_else(|| EventError::from(Wrong::id(&event_id)))?;
+        let (handle, deadline) = (self.table.get_mut(&transaction)?, self.sql.deadline());
+        let id = Value::Blob(id.into_bytes().to_vec());
+        let noted = handle.transaction.host_execute(INBOX_INSERT, vec![id], deadline).await?;
+        if noted > 0 {
+            let oldest = Value::Blob(self.outboxes.handled_since());
+            handle.transaction.host_execute(INBOX_PRUNE, vec![oldest], deadline).await?;
+        }
+        Ok(noted > 0)
+    }
+
+    fn convert_error(&mut self, fault: EventFault) -> wasmtime::Result<wit::Error> {
+        Ok(match fault {
+            EventFault::Guest(EventError::Denied(why)) => wit::Error::Denied(why),
+            EventFault::Guest(EventError::Invalid(wrong)) => wit::Error::Invalid(wrong.to_string()),
+            EventFault::Guest(EventError::Quota(limit)) => wit::Error::Quota(limit),
+            EventFault::Guest(EventError::Hops(most)) => wit::Error::Hops(most),
+            EventFault::Guest(EventError::Unavailable(why)) => wit::Error::Unavailable(why),
+            EventFault::Handle(error) => return Err(error.into()),
+        })
+    }
+}
+
+/// The statement writes no row when the outbox has as many as it may.
+fn is_written(rows: u64, outboxes: &Outboxes) -> Result<(), EventError> {
+    if rows > 0 { Ok(()) } else { Err(full(outboxes.limits().pending)) }
+}
+
+fn full(most: u32) -> EventError {
+    let why = "as many of the tenant's events wait for their subscribers; publish again when some were delivered";
+    EventError::Quota(format!("pending events: at most {most} (events.pending), and {why}"))
+}
+
+/// Adds the interface to a linker whose stores can give an [`EventsView`].
+pub fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> EventsView<'_>,
+) -> wasmtime::Result<()> {
+    wit::add_to_linker::<T, HasEvents>(linker, view)
+}
+
+struct HasEvents;
+
+impl HasData for HasEvents {
+    type Data<'a> = EventsView<'a>;
+}

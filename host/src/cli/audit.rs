@@ -1,0 +1,67 @@
+//! `tenon audit`.
+
+use reqwest::Method;
+
+use super::client::Connection;
+use super::output::Output;
+
+/// Show who changed what, the newest first.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    tenon audit --tenant acme --operation keys.\n  \
+    tenon audit --outcome denied --since 2026-11-01T00:00:00Z --json")]
+pub(super) struct Audit {
+    /// Only what this one did, as `local` or `key:…`
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only this operation, or all of a kind, as `keys.`
+    #[arg(long)]
+    operation: Option<String>,
+    /// Only with this outcome: `done`, or the code of an error
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only from this time on, as `2026-11-01T00:00:00Z`
+    #[arg(long)]
+    since: Option<String>,
+    /// Only before this time
+    #[arg(long)]
+    until: Option<String>,
+    /// How many at most, up to 200
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Audit {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("limit", &self.limit.to_string());
+        let filters = [
+            ("actor", &self.actor),
+            ("operation", &self.operation),
+            ("outcome", &self.outcome),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        for (name, value) in filters {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        let path = format!("/api/v1/audit?{}", query.finish());
+        let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?;
+        let columns = [
+            ("TIME", "at"),
+            ("WHO", "actor"),
+            ("TENANT", "tenant"),
+            ("OPERATION", "operation"),
+            ("TARGET", "target"),
+            ("OUTCOME", "outcome"),
+            ("CORRELATION", "correlationId"),
+        ];
+        self.output.list(&answer.body.data, &columns, "nothing was changed yet")
+    }
+}

@@ -1,0 +1,248 @@
+//! Events in SQLite.
+//!
+//! Each change is one transaction of many statements, so that many events cost one write to the disk.
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Error, Row};
+
+use super::{SqliteControlPlane, uncancelled};
+use crate::db::events::{
+    DEAD_LETTER_COUNT, DEAD_LETTER_DELETE, DEAD_LETTER_FETCH, DEAD_LETTER_INSERT, DEAD_LETTER_LIST, DEAD_LETTER_PRUNE,
+    DEAD_LETTER_TRIM, DELIVERY_AGAIN, DELIVERY_CLAIM, DELIVERY_CLAIMED, DELIVERY_COUNT, DELIVERY_DELETE,
+    DELIVERY_INSERT, DELIVERY_LEAD, DELIVERY_NEXT, DELIVERY_WAIT, EVENT_COUNT, EVENT_INSERT, EVENT_LIST, EVENT_PRUNE,
+    EVENT_REQUEST_FETCH, EVENT_REQUEST_INSERT, EVENT_REQUEST_PRUNE, EVENT_TRIM, OUTBOX_LIST, OUTBOX_MARK,
+    OUTBOX_UNMARK,
+};
+use crate::db::{
+    DbError, DeadFilter, DeadLetter, Delivery, DeliveryClaim, EventFilter, EventPrune, EventRequest, Events, NewEvent,
+    Outcome, Requested, Settled, StoredEvent,
+};
+
+impl SqliteControlPlane {
+    /// Runs statements that take effect together or not at all.
+    async fn together<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let writer = self.writer.clone();
+        uncancelled(operation, async move {
+            let mut connection = writer.acquire().await?;
+            let written = async {
+                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+                let done = work(&mut transaction).await?;
+                transaction.commit().await.map(|()| done)
+            };
+            // After a full disk the connection may believe that it is still within the transaction.
+            written.await.inspect_err(|_| connection.close_on_drop())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Events for SqliteControlPlane {
+    async fn outbox_mark(&self, tenant: &str, plugin: &str) -> Result<(), DbError> {
+        let mark = sqlx::query(OUTBOX_MARK).bind(tenant).bind(plugin).execute(&self.writer).await;
+        mark.map(drop).map_err(DbError::during("outbox_mark"))
+    }
+
+    async fn outbox_unmark(&self, tenant: &str, plugin: &str) -> Result<(), DbError> {
+        let unmark = sqlx::query(OUTBOX_UNMARK).bind(tenant).bind(plugin).execute(&self.writer).await;
+        unmark.map(drop).map_err(DbError::during("outbox_unmark"))
+    }
+
+    async fn outbox_list(&self) -> Result<Vec<(String, String)>, DbError> {
+        sqlx::query_as(OUTBOX_LIST).fetch_all(&self.readers).await.map_err(DbError::during("outbox_list"))
+    }
+
+    async fn event_add(&self, events: Vec<NewEvent>) -> Result<usize, DbError> {
+        self.together("event_add", move |connection| {
+            Box::pin(async move {
+                let mut deliveries = 0;
+                for event in &events {
+                    deliveries += add(connection, event).await?;
+                }
+                Ok(deliveries)
+            })
+        })
+        .await
+    }
+
+    async fn event_request(&self, request: EventRequest, event: NewEvent) -> Result<Requested, DbError> {
+        self.together("event_request", move |connection| {
+            Box::pin(async move {
+                let EventRequest { principal, key, sha256 } = &request;
+                let known: Option<(String, String)> = sqlx::query_as(EVENT_REQUEST_FETCH)
+                    .bind(&event.tenant)
+                    .bind(principal)
+                    .bind(key)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                match known {
+                    Some((known, id)) if known == *sha256 => return Ok(Requested::Known(id)),
+                    Some(_) => return Ok(Requested::Other),
+                    None => {}
+                }
+                let insert = sqlx::query(EVENT_REQUEST_INSERT).bind(&event.tenant).bind(principal).bind(key);
+                let insert = insert.bind(sha256).bind(&event.id).bind(event.at.as_microsecond());
+                insert.execute(&mut *connection).await?;
+                add(connection, &event).await.map(Requested::New)
+            })
+        })
+        .await
+    }
+
+    async fn event_list(&self, filter: EventFilter, limit: u32) -> Result<Vec<StoredEvent>, DbError> {
+        let EventFilter { tenant, topic, source, subject, correlation_id, before } = filter;
+        let list = sqlx::query_as(EVENT_LIST).bind(tenant).bind(topic).bind(source).bind(subject).bind(correlation_id);
+        list.bind(before).bind(limit).fetch_all(&self.readers).await.map_err(DbError::during("event_list"))
+    }
+
+    async fn delivery_count(&self) -> Result<Vec<(String, i64)>, DbError> {
+        sqlx::query_as(DELIVERY_COUNT).fetch_all(&self.readers).await.map_err(DbError::during("delivery_count"))
+    }
+
+    async fn delivery_claim(&self, claims: Vec<DeliveryClaim>) -> Result<Vec<Delivery>, DbError> {
+        self.together("delivery_claim", move |connection| {
+            Box::pin(async move {
+                let mut claimed = Vec::new();
+                for DeliveryClaim { tenant, limit, without, now, until, lease } in claims {
+                    let without = serde_json::to_string(&without).map_err(|error| Error::Encode(Box::new(error)))?;
+                    let claim = sqlx::query(DELIVERY_CLAIM).bind(&tenant).bind(now.as_microsecond());
+                    let claim = claim.bind(until.as_microsecond()).bind(&lease).bind(without).bind(limit);
+                    if claim.execute(&mut *connection).await?.rows_affected() > 0 {
+                        let found = sqlx::query_as::<_, Delivery>(DELIVERY_CLAIMED).bind(tenant).bind(lease);
+                        claimed.extend(found.fetch_all(&mut *connection).await?);
+                    }
+                }
+                Ok(claimed)
+            })
+        })
+        .await
+    }
+
+    async fn delivery_settle(&self, settled: Vec<Settled>) -> Result<Vec<String>, DbError> {
+        self.together("delivery_settle", move |connection| {
+            Box::pin(async move {
+                let mut gone = Vec::new();
+                for settled in &settled {
+                    gone.extend(settle(connection, settled).await?);
+                }
+                Ok(gone)
+            })
+        })
+        .await
+    }
+
+    async fn delivery_next(&self, tenant: &str) -> Result<Option<Timestamp>, DbError> {
+        let next = sqlx::query_scalar::<_, Option<i64>>(DELIVERY_NEXT).bind(tenant).fetch_one(&self.readers).await;
+        let next = next.map_err(DbError::during("delivery_next"))?;
+        Ok(next.map(|micros| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)))
+    }
+
+    async fn dead_letter_list(&self, filter: DeadFilter, limit: u32) -> Result<Vec<DeadLetter>, DbError> {
+        let DeadFilter { tenant, subscriber, topic, before } = filter;
+        let list = sqlx::query_as(DEAD_LETTER_LIST).bind(tenant).bind(subscriber).bind(topic).bind(before).bind(limit);
+        list.fetch_all(&self.readers).await.map_err(DbError::during("dead_letter_list"))
+    }
+
+    async fn dead_letter_fetch(&self, tenant: Option<&str>, sequence: i64) -> Result<Option<DeadLetter>, DbError> {
+        let fetch = sqlx::query_as(DEAD_LETTER_FETCH).bind(tenant).bind(sequence).fetch_optional(&self.readers).await;
+        fetch.map_err(DbError::during("dead_letter_fetch"))
+    }
+
+    async fn dead_letter_replay(
+        &self,
+        tenant: Option<&str>,
+        sequence: i64,
+        now: Timestamp,
+    ) -> Result<Option<String>, DbError> {
+        let tenant = tenant.map(str::to_owned);
+        self.together("dead_letter_replay", move |connection| {
+            Box::pin(async move {
+                let taken: Option<(i64, String, String)> = sqlx::query_as(DEAD_LETTER_DELETE)
+                    .bind(tenant)
+                    .bind(sequence)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some((event, tenant, subscriber)) = taken else { return Ok(None) };
+                let insert = sqlx::query(DELIVERY_INSERT).bind(event).bind(subscriber).bind(now.as_microsecond());
+                insert.execute(connection).await.map(|_| Some(tenant))
+            })
+        })
+        .await
+    }
+
+    async fn dead_letter_drop(&self, tenant: Option<&str>, sequence: i64) -> Result<bool, DbError> {
+        let delete = sqlx::query(DEAD_LETTER_DELETE).bind(tenant).bind(sequence).fetch_optional(&self.writer).await;
+        delete.map(|row| row.is_some()).map_err(DbError::during("dead_letter_drop"))
+    }
+
+    async fn event_prune(&self, prune: EventPrune) -> Result<bool, DbError> {
+        let rows = u64::from(prune.rows);
+        let mut more = false;
+        // Each by itself: so many rows at once are as long as others should wait for the writer.
+        for (statement, before) in
+            [(DEAD_LETTER_PRUNE, prune.dead), (EVENT_REQUEST_PRUNE, prune.requests), (EVENT_PRUNE, prune.events)]
+        {
+            let delete = sqlx::query(statement).bind(before.as_microsecond()).bind(prune.rows).execute(&self.writer);
+            more |= delete.await.map_err(DbError::during("event_prune"))?.rows_affected() >= rows;
+        }
+        for (count, trim, most) in
+            [(DEAD_LETTER_COUNT, DEAD_LETTER_TRIM, prune.dead_max), (EVENT_COUNT, EVENT_TRIM, prune.events_max)]
+        {
+            let over = sqlx::query_scalar::<_, String>(count).bind(most).fetch_all(&self.readers).await;
+            for tenant in over.map_err(DbError::during("event_prune"))? {
+                let delete = sqlx::query(trim).bind(tenant).bind(most).bind(prune.rows).execute(&self.writer);
+                more |= delete.await.map_err(DbError::during("event_prune"))?.rows_affected() >= rows;
+            }
+        }
+        Ok(more)
+    }
+}
+
+/// Takes an event in unless it is known. Gives the number of its deliveries.
+async fn add(connection: &mut SqliteConnection, event: &NewEvent) -> Result<usize, Error> {
+    let NewEvent { id, tenant, source, topic, key, subject, at, correlation_id, hops, data, subscribers } = event;
+    let now = Timestamp::now().as_microsecond();
+    let insert = sqlx::query_scalar::<_, i64>(EVENT_INSERT).bind(id).bind(tenant).bind(source).bind(topic).bind(key);
+    let insert = insert.bind(subject).bind(at.as_microsecond()).bind(correlation_id).bind(hops).bind(data).bind(now);
+    let Some(sequence) = insert.fetch_optional(&mut *connection).await? else { return Ok(0) };
+    for subscriber in subscribers {
+        sqlx::query(DELIVERY_INSERT).bind(sequence).bind(subscriber).bind(now).execute(&mut *connection).await?;
+    }
+    Ok(subscribers.len())
+}
+
+/// Gives the tenant if it is no delivery any more.
+async fn settle(connection: &mut SqliteConnection, settled: &Settled) -> Result<Option<String>, Error> {
+    let Settled { sequence, lease, outcome } = settled;
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Again { due, error } => {
+            let again = sqlx::query(DELIVERY_AGAIN).bind(sequence).bind(lease).bind(due.as_microsecond()).bind(error);
+            return again.execute(connection).await.map(|_| None);
+        }
+        Outcome::Wait { due } => {
+            let wait = sqlx::query(DELIVERY_WAIT).bind(sequence).bind(lease).bind(due.as_microsecond());
+            let wait = wait.bind(Timestamp::now().as_microsecond());
+            return wait.execute(connection).await.map(|_| None);
+        }
+        Outcome::Dead { attempted, error, at } => {
+            let dead = sqlx::query(DEAD_LETTER_INSERT).bind(sequence).bind(lease).bind(i64::from(*attempted));
+            dead.bind(error).bind(at.as_microsecond()).execute(&mut *connection).await?;
+        }
+    }
+    let gone = sqlx::query(DELIVERY_DELETE).bind(sequence).bind(lease).fetch_optional(&mut *connection).await?;
+    let Some(gone) = gone else { return Ok(None) };
+    let (tenant, subscriber, key): (String, String, Option<String>) = (gone.get(0), gone.get(1), gone.get(2));
+    if let Some(key) = key {
+        let lead = sqlx::query(DELIVERY_LEAD).bind(&tenant).bind(subscriber).bind(key);
+        lead.execute(connection).await?;
+    }
+    Ok(Some(tenant))
+}

@@ -1,0 +1,40 @@
+//! Faults on demand, for tests: the host function that a file names panics when it is called.
+//!
+//! There only with the cargo feature `fault-injection`, which a release build refuses; without it [`point`] is empty.
+//! With it, the environment variable `TENON_FAULT_FILE` names a file, and whatever [`point`]'s name stands in there
+//! panics. It is read each time, so that one host can be led through all its faults while it serves.
+
+#[cfg(all(feature = "fault-injection", not(debug_assertions)))]
+compile_error!("the feature `fault-injection` is for tests: it makes host functions panic, so no release has it");
+
+/// A place that may be told to fail. The name is that of the function in its WIT where it has one.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn point(name: &str) {
+    let Some(file) = std::env::var_os("TENON_FAULT_FILE") else { return };
+    if std::fs::read_to_string(file).is_ok_and(|told| told.trim() == name) {
+        panic!("the fault asked for in {name}");
+    }
+}
+
+/// Nothing, and nothing is left of it.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+pub(crate) fn point(_name: &str) {}
+
+/// A moment at which a unit test may have its own process killed, to see what is on the disk then. It names the moment in
+/// `TENON_TEST_KILL_AT`.
+#[cfg(test)]
+pub(crate) fn moment(name: &str) {
+    if std::env::var("TENON_TEST_KILL_AT").is_ok_and(|told| told == name) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        // Until the signal has arrived.
+        loop {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Nothing, and nothing is left of it.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) fn moment(_name: &str) {}

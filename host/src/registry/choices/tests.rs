@@ -1,0 +1,101 @@
+use super::*;
+
+fn plugin(id: &str) -> PluginId {
+    PluginId::parse(id).unwrap()
+}
+
+fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+fn version(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+fn key(id: &str, text: &str) -> PluginKey {
+    PluginKey { id: plugin(id), version: version(text) }
+}
+
+fn rollout(percent: u8, tenants: &[&str]) -> Rollout {
+    Rollout {
+        version: version("1.1.0"),
+        previous: Some(version("1.0.0")),
+        percent,
+        tenants: tenants.iter().map(|id| tenant(id)).collect(),
+        revision: 1,
+    }
+}
+
+fn tenants() -> impl Iterator<Item = TenantId> {
+    (0..1_000).map(|number| tenant(&format!("tenant-{number}")))
+}
+
+#[test]
+fn a_share_grows_and_never_swaps_its_tenants() {
+    let crm = plugin("crm");
+    let included = |percent| tenants().filter(|id| rollout(percent, &[]).includes(&crm, id)).collect::<BTreeSet<_>>();
+    let mut before = included(0);
+    assert!(before.is_empty());
+    for percent in 1..=100 {
+        let now = included(percent);
+        assert!(now.is_superset(&before), "{percent}");
+        let expected = usize::from(percent) * 10;
+        assert!(now.len().abs_diff(expected) < 60, "{percent} percent of 1,000 are {}", now.len());
+        before = now;
+    }
+    assert_eq!(before.len(), 1_000);
+}
+
+#[test]
+fn another_plugin_begins_with_other_tenants() {
+    let first = |id: &str| tenants().filter(|t| rollout(10, &[]).includes(&plugin(id), t)).collect::<BTreeSet<_>>();
+    assert!(first("crm").intersection(&first("analytics")).count() < 40);
+}
+
+#[test]
+fn a_pin_counts_before_a_rollout_and_that_before_nothing() {
+    let mut choices = Choices::default();
+    choices.rollouts.insert(plugin("crm"), rollout(0, &["acme", "pinned"]));
+    let pin = VersionReq::parse("=1.0.0").unwrap();
+    let pinned = PluginChoice { pin: Some(pin.clone()), ..PluginChoice::default() };
+    choices.tenants.entry(tenant("pinned")).or_default().insert(plugin("crm"), pinned);
+    let off = PluginChoice { enabled: false, ..PluginChoice::default() };
+    choices.tenants.entry(tenant("off")).or_default().insert(plugin("crm"), off);
+    let plugins = [key("analytics", "1.0.0"), key("crm", "1.0.0"), key("crm", "1.1.0")];
+    let of = |id: Option<&str>| choices.of(id.map(tenant).as_ref(), plugins.iter(), None);
+    let wanted = |id| of(id).wanted.get(&plugin("crm")).cloned();
+
+    assert_eq!(wanted(Some("acme")), Some(Wanted::RolledOut(Some(version("1.1.0")))));
+    assert_eq!(wanted(Some("other")), Some(Wanted::RolledOut(Some(version("1.0.0")))));
+    assert_eq!(wanted(None), Some(Wanted::RolledOut(Some(version("1.0.0")))));
+    assert_eq!(wanted(Some("pinned")), Some(Wanted::Pinned(pin)));
+    assert_eq!(of(Some("acme")).wanted.get(&plugin("analytics")), None);
+    assert!(of(Some("acme")).enabled.len() == 2 && of(Some("off")).enabled.len() == 1);
+}
+
+#[test]
+fn a_tenant_that_could_not_be_moved_stays_on_what_ran_before() {
+    let crm = plugin("crm");
+    let plugins: Vec<PluginKey> = ["1.0.0", "1.0.5", "1.1.0"].map(|version| key("crm", version)).into();
+    let failed = |versions: &[&str]| Setbacks {
+        failed: versions.iter().map(|text| ((crm.clone(), version(text)), "no".to_owned())).collect(),
+        ran: [(crm.clone(), version("1.0.0"))].into(),
+    };
+    let mut choices = Choices::default();
+    let wanted = |choices: &Choices, setbacks: &Setbacks, plugins: &[PluginKey]| {
+        choices.of(Some(&tenant("acme")), plugins.iter(), Some(setbacks)).wanted.remove(&crm)
+    };
+    let before = Some(Wanted::RolledOut(Some(version("1.0.0"))));
+    assert_eq!(wanted(&choices, &failed(&["1.1.0"]), &plugins), before, "not 1.0.5, which it never ran");
+    assert_eq!(wanted(&choices, &failed(&["1.0.5"]), &plugins), None, "the highest has not failed");
+    assert_eq!(wanted(&choices, &failed(&["1.1.0", "1.0.0"]), &plugins), None, "what ran before fails too");
+    let mended = [&plugins[..], &[key("crm", "1.2.0")]].concat();
+    assert_eq!(wanted(&choices, &failed(&["1.1.0"]), &mended), None, "a version that mends it is tried");
+    choices.rollouts.insert(crm.clone(), rollout(100, &[]));
+    assert_eq!(wanted(&choices, &failed(&["1.1.0"]), &mended), before);
+    let pin = VersionReq::parse("=1.1.0").unwrap();
+    let pinned = PluginChoice { pin: Some(pin.clone()), ..PluginChoice::default() };
+    choices.tenants.entry(tenant("acme")).or_default().insert(crm.clone(), pinned);
+    assert_eq!(wanted(&choices, &failed(&["1.1.0"]), &mended), before);
+    assert_eq!(wanted(&choices, &failed(&["1.2.0"]), &mended), Some(Wanted::Pinned(pin)));
+}

@@ -1,0 +1,268 @@
+//! What runs for each tenant, and which versions it could not be moved to.
+//!
+//! What runs is written down in the control plane and kept here as well. What failed is kept here alone: a host that
+//! starts anew tries again, as it does when the file has changed or somebody says so. Bound: one failure for each tenant
+//! and loaded version.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use semver::Version;
+
+use super::failure::{Setback, Tries};
+use super::{Failure, ON_INSTALL};
+use crate::config::LifecycleConfig;
+use crate::id::{PluginId, TenantId};
+use crate::registry::Plugin;
+use crate::registry::resolve::Wanted;
+use crate::runtime::PluginKey;
+
+/// All tenants.
+#[derive(Default)]
+pub struct Moves {
+    state: RwLock<State>,
+    /// So that nobody needs the lock while nothing has failed.
+    any_failed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<TenantId, BTreeSet<PluginKey>>,
+    failed: HashMap<TenantId, BTreeMap<PluginKey, Failed>>,
+    /// What only circumstances prevented, with the file that it was of: kept while it is tried again.
+    tries: HashMap<TenantId, BTreeMap<PluginKey, (String, Tries)>>,
+}
+
+/// How a tenant could not be moved to a version.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub failure: Failure,
+    pub since: Timestamp,
+    pub standing: Standing,
+    sha256: String,
+    /// When it is tried again by itself.
+    again: Option<Instant>,
+}
+
+/// What a failure means for the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The plugin is to blame: the tenant stays on what ran before, or gets another version.
+    Settled,
+    /// It may be over soon: the tenant stays on what ran before until then.
+    Passing,
+    /// It may be over soon, and nothing ran before: the next request after its pause tries again. Another version is no
+    /// way out, as the tenant's data would go with it.
+    InTheWay,
+}
+
+impl Failed {
+    /// Whether requests are told of it, and do not try themselves.
+    pub(super) fn holds(&self) -> bool {
+        self.standing != Standing::InTheWay || self.again.is_some_and(|again| Instant::now() < again)
+    }
+}
+
+/// What of this counts when a tenant's versions are chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Setbacks {
+    pub failed: BTreeMap<(PluginId, Version), String>,
+    /// The highest version of each plugin that runs.
+    pub ran: BTreeMap<PluginId, Version>,
+}
+
+impl Setbacks {
+    /// The version that the tenant stays on, if the best of those that are wanted has failed.
+    pub fn stays_on(&self, plugin: &PluginId, loaded: &[&Version], wanted: Option<&Wanted>) -> Option<&Version> {
+        let has_failed = |version: &Version| self.failed.contains_key(&(plugin.clone(), version.clone()));
+        let is_wanted = |version: &Version| match wanted {
+            Some(Wanted::Pinned(pin)) => pin.matches(version),
+            Some(Wanted::RolledOut(rolled_out)) => rolled_out.as_ref() == Some(version),
+            None => true,
+        };
+        let best = loaded.iter().copied().filter(|version| is_wanted(version)).max()?;
+        let ran = self.ran.get(plugin)?;
+        (has_failed(best) && loaded.contains(&ran) && !has_failed(ran)).then_some(ran)
+    }
+}
+
+impl Moves {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True while there is no tenant that could not be moved.
+    pub fn all_went_well(&self) -> bool {
+        !self.any_failed.load(Ordering::Acquire)
+    }
+
+    pub fn runs(&self, tenant: &TenantId, plugin: &PluginKey) -> bool {
+        self.read().running.get(tenant).is_some_and(|running| running.contains(plugin))
+    }
+
+    /// The versions of a plugin that run for a tenant.
+    pub fn running(&self, tenant: &TenantId, plugin: &PluginId) -> Vec<PluginKey> {
+        let state = self.read();
+        let running = state.running.get(tenant).into_iter().flatten();
+        running.filter(|key| key.id == *plugin).cloned().collect()
+    }
+
+    /// The tenants that a plugin runs for, in some version, or failed to.
+    pub fn tenants(&self, plugin: &PluginId) -> BTreeSet<TenantId> {
+        let state = self.read();
+        let running = state.running.iter().filter(|(_, keys)| keys.iter().any(|key| key.id == *plugin));
+        let failed = state.failed.iter().filter(|(_, keys)| keys.keys().any(|key| key.id == *plugin));
+        running.map(|(tenant, _)| tenant.clone()).chain(failed.map(|(tenant, _)| tenant.clone())).collect()
+    }
+
+    /// Notes what runs, in the place of others. That it failed before is forgotten.
+    pub(super) fn set_running(&self, tenant: &TenantId, plugin: PluginKey, instead_of: &[PluginKey]) {
+        let mut state = self.write();
+        remove(&mut state.tries, tenant, &plugin);
+        remove(&mut state.failed, tenant, &plugin);
+        self.any_failed.store(!state.failed.is_empty(), Ordering::Release);
+        let running = state.running.entry(tenant.clone()).or_default();
+        instead_of.iter().for_each(|key| _ = running.remove(key));
+        running.insert(plugin);
+    }
+
+    /// Notes that nothing of a plugin runs for a tenant any more; for any, if none is named.
+    pub(super) fn stop(&self, tenant: Option<&TenantId>, plugin: &PluginId) {
+        let mut state = self.write();
+        let concerned = state.running.iter_mut().filter(|(known, _)| tenant.is_none_or(|tenant| tenant == *known));
+        concerned.for_each(|(_, running)| running.retain(|key| key.id != *plugin));
+        state.running.retain(|_, running| !running.is_empty());
+    }
+
+    /// Judges a failure by those before it.
+    pub(super) fn judge(
+        &self,
+        tenant: &TenantId,
+        plugin: &Plugin,
+        failure: Failure,
+        limits: &LifecycleConfig,
+    ) -> Setback {
+        let mut state = self.write();
+        let known = state.tries.entry(tenant.clone()).or_default().entry(plugin.key().clone()).or_default();
+        if known.0 != plugin.sha256 {
+            *known = (plugin.sha256.clone(), Tries::default());
+        }
+        known.1.judge(failure, limits)
+    }
+
+    /// Notes a failure, and gives what it means for the tenant.
+    pub(super) fn fail(&self, tenant: &TenantId, plugin: &Plugin, setback: Setback) -> Standing {
+        let mut state = self.write();
+        let Setback { failure, is_settled, again } = setback;
+        let mut running = state.running.get(tenant).into_iter().flatten();
+        let standing = match running.any(|key| key.id == plugin.key().id) {
+            _ if is_settled => Standing::Settled,
+            true => Standing::Passing,
+            false => Standing::InTheWay,
+        };
+        let failed = state.failed.entry(tenant.clone()).or_default();
+        let known = failed.get(plugin.key()).filter(|known| known.sha256 == plugin.sha256);
+        let since = known.map_or_else(Timestamp::now, |known| known.since);
+        let failure = Failed { failure, since, standing, sha256: plugin.sha256.clone(), again };
+        failed.insert(plugin.key().clone(), failure);
+        self.any_failed.store(true, Ordering::Release);
+        standing
+    }
+
+    /// Why a tenant could not be moved to a version, if so.
+    pub fn failed(&self, tenant: &TenantId, plugin: &PluginKey) -> Option<Failed> {
+        if self.all_went_well() {
+            return None;
+        }
+        self.read().failed.get(tenant)?.get(plugin).cloned()
+    }
+
+    /// For which tenants a version failed.
+    pub fn failed_for(&self, plugin: &PluginKey) -> Vec<(TenantId, Failed)> {
+        let state = self.read();
+        let each =
+            state.failed.iter().filter_map(|(tenant, failed)| Some((tenant.clone(), failed.get(plugin)?.clone())));
+        each.collect()
+    }
+
+    /// Lets a tenant try everything again.
+    pub(super) fn forgive(&self, tenant: &TenantId) {
+        self.write().tries.remove(tenant);
+        self.forgive_where(|known, _, _| known == tenant);
+    }
+
+    /// Forgets failures of files that are no longer there, those that are to be tried again, and those of plugins that
+    /// could not be installed and are by now. Gives the tenants.
+    pub(super) fn forgive_due(
+        &self,
+        plugins: &[Arc<Plugin>],
+        is_installed: impl Fn(&PluginId) -> bool,
+    ) -> BTreeSet<TenantId> {
+        let is_there = |key: &PluginKey, sha256: &String| {
+            plugins.iter().any(|plugin| plugin.key() == key && plugin.sha256 == *sha256)
+        };
+        let mut state = self.write();
+        for tries in state.tries.values_mut() {
+            tries.retain(|key, (sha256, _)| is_there(key, sha256));
+        }
+        state.tries.retain(|_, tries| !tries.is_empty());
+        drop(state);
+        if self.all_went_well() {
+            return BTreeSet::new();
+        }
+        let now = Instant::now();
+        self.forgive_where(|_, key, failed| {
+            // What is in the way stays to be seen: the next request tries.
+            let is_due = failed.standing != Standing::InTheWay && failed.again.is_some_and(|again| again <= now);
+            let is_installed = failed.failure.hook == ON_INSTALL && is_installed(&key.id);
+            is_due || is_installed || !is_there(key, &failed.sha256)
+        })
+    }
+
+    fn forgive_where(&self, is_forgiven: impl Fn(&TenantId, &PluginKey, &Failed) -> bool) -> BTreeSet<TenantId> {
+        let mut state = self.write();
+        let mut forgiven = BTreeSet::new();
+        state.failed.retain(|tenant, failed| {
+            let before = failed.len();
+            failed.retain(|key, failed| !is_forgiven(tenant, key, failed));
+            if failed.len() < before {
+                forgiven.insert(tenant.clone());
+            }
+            !failed.is_empty()
+        });
+        self.any_failed.store(!state.failed.is_empty(), Ordering::Release);
+        forgiven
+    }
+
+    /// What counts when this tenant's versions are chosen; none if all went well.
+    pub fn setbacks(&self, tenant: &TenantId) -> Option<Setbacks> {
+        if self.all_went_well() {
+            return None;
+        }
+        let state = self.read();
+        let failed = state.failed.get(tenant)?.iter();
+        let failed = failed.filter(|(_, failed)| failed.standing != Standing::InTheWay);
+        let failed = failed.map(|(key, failed)| ((key.id.clone(), key.version.clone()), failed.failure.to_string()));
+        // In rising order, so that the highest stays.
+        let running = state.running.get(tenant).into_iter().flatten();
+        let ran = running.map(|key| (key.id.clone(), key.version.clone()));
+        Some(Setbacks { failed: failed.collect(), ran: ran.collect() })
+    }
+}
+
+/// Removes what is kept of a tenant's version, and of the tenant if that was all.
+fn remove<T>(kept: &mut HashMap<TenantId, BTreeMap<PluginKey, T>>, tenant: &TenantId, plugin: &PluginKey) {
+    if let Some(of_tenant) = kept.get_mut(tenant) {
+        of_tenant.remove(plugin);
+        if of_tenant.is_empty() {
+            kept.remove(tenant);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a snapshot says of one plugin, for people and for programs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Snapshot, TenantView};
+use crate::registry::plugin::Plugin;
+use crate::registry::rejected::{Rejected, printable};
+use crate::registry::resolve::PluginResolution;
+use crate::runtime::{BreakerState, LinkHealth, PluginKey};
+
+/// What `tenon explain` says of a plugin.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// For people.
+    pub text: String,
+    /// For programs: one entry for each loaded version.
+    pub versions: serde_json::Value,
+    /// Versions of it, or providers of it, whose file holds another plugin by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptVersion>,
+    /// Links over which calls have lately failed for the tenant, and whether they are called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<LinkHealth>,
+    /// Files that were refused: other versions of this plugin, and those that claim its services.
+    pub rejected: Vec<Refused>,
+}
+
+/// A version that was replaced and is still loaded, in an explanation.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptVersion {
+    pub id: String,
+    pub version: String,
+    pub file_name: String,
+    /// What the file holds.
+    pub replaced_by: String,
+    /// The plugins that cannot use that.
+    pub kept_for: Vec<String>,
+}
+
+/// A refused file, in an explanation.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    pub file_name: String,
+    /// The plugin and version it says it is.
+    pub id: String,
+    pub version: String,
+    pub reason: String,
+}
+
+impl Snapshot {
+    /// Why each import of a plugin leads where it does in this view, and which files of it were refused.
+    pub fn explain(&self, view: &TenantView, plugin: &str) -> Option<Explanation> {
+        let versions = view.resolved_versions(plugin);
+        let concerned = self.rejected.iter().filter(|file| file.concerns(plugin));
+        let rejected: Vec<Refused> = concerned.filter_map(Refused::of).collect();
+        if versions.is_empty() && rejected.is_empty() {
+            return None;
+        }
+        let kept = self.kept_concerning(plugin);
+        let told = versions.iter().map(|version| {
+            let kept = kept.iter().filter(|kept| kept.concerns(version));
+            kept.fold(version.to_string(), |text, kept| format!("{text}  {kept}\n"))
+        });
+        let told = told.chain(rejected.iter().map(ToString::to_string));
+        Some(Explanation {
+            text: told.collect::<Vec<_>>().join("\n"),
+            versions: serde_json::to_value(versions).unwrap_or_default(),
+            kept,
+            failing: Vec::new(),
+            rejected,
+        })
+    }
+
+    /// The kept versions of a plugin, and those that are kept for it.
+    fn kept_concerning(&self, plugin: &str) -> Vec<KeptVersion> {
+        let by_file = self.by_file();
+        let kept = self.kept.iter().map(|kept| {
+            let Plugin { file_name, .. } = &*kept.plugin;
+            let PluginKey { id, version } = kept.plugin.key();
+            KeptVersion {
+                id: id.to_string(),
+                version: version.to_string(),
+                file_name: file_name.clone(),
+                replaced_by: by_file.get(file_name).map(|now| now.key().to_string()).unwrap_or_default(),
+                kept_for: kept.for_plugins.iter().map(ToString::to_string).collect(),
+            }
+        });
+        kept.filter(|kept| kept.id == plugin || kept.kept_for.iter().any(|id| id == plugin)).collect()
+    }
+}
+
+impl Explanation {
+    /// Adds the links that fail, to the text as well.
+    pub fn add_failing(&mut self, failing: Vec<LinkHealth>) {
+        for link in &failing {
+            let LinkHealth { caller, caller_version, interface, provider, failures, reason, .. } = link;
+            let state = match (link.state, link.retry_in_ms) {
+                (BreakerState::Open, Some(wait)) => format!("not called for another {wait} ms"),
+                (BreakerState::Closed, _) => "still called".to_owned(),
+                _ => "called on trial".to_owned(),
+            };
+            let (calls, reason) =
+                (if *failures == 1 { "call" } else { "calls" }, printable(reason).replace('\n', "\n    "));
+            let line = format!(
+                "\n{caller} {caller_version}: the last {failures} {calls} of {provider} for {interface} \
+                 failed, {state}\n  {reason}\n"
+            );
+            self.text.push_str(&line);
+        }
+        self.failing = failing;
+    }
+}
+
+impl KeptVersion {
+    /// Whether this is it, or one that it is kept for.
+    fn concerns(&self, version: &PluginResolution) -> bool {
+        let is = self.id == version.id.as_str() && self.version == version.version.to_string();
+        is || self.kept_for.iter().any(|id| id == version.id.as_str())
+    }
+}
+
+impl fmt::Display for KeptVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, version, file_name, replaced_by, kept_for } = self;
+        write!(f, "{id} {version} is kept for {}: {file_name} holds {replaced_by} now", kept_for.join(", "))
+    }
+}
+
+impl Refused {
+    fn of(file: &Rejected) -> Option<Self> {
+        let key = file.key.as_ref()?;
+        Some(Self {
+            file_name: file.file_name.clone(),
+            id: key.id.to_string(),
+            version: key.version.to_string(),
+            reason: file.reason.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} — refused", self.id, self.version)?;
+        writeln!(f, "  {}: {}", self.file_name, self.reason.replace('\n', "\n    "))
+    }
+}

@@ -1,0 +1,54 @@
+//! Removing what is no longer kept.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::MissedTickBehavior;
+
+use super::{Events, told};
+use crate::db::EventPrune;
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Rows removed at once, so that others need not wait long for the control plane.
+const ROWS: u32 = 500;
+
+impl Events {
+    /// Removes old events, dead letters and keys of requests. Not while there are outboxes to be emptied: an event that
+    /// comes once more must be known.
+    pub(super) async fn prune(&self) {
+        let mut ticks = tokio::time::interval(PAUSE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            while self.stuck.load(Ordering::Relaxed) == 0 && !self.outboxes().has_due() {
+                match self.control.event_prune(self.old()).await {
+                    Ok(true) => tokio::task::yield_now().await,
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!(error = told(error), "old events cannot be removed");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn old(&self) -> EventPrune {
+        let limits = &self.limits;
+        let before = |seconds: u64| {
+            let age = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
+        };
+        EventPrune {
+            events: before(limits.kept_s),
+            events_max: limits.kept,
+            dead: before(limits.dead_kept_s),
+            dead_max: limits.dead,
+            requests: before(limits.request_kept_s),
+            rows: ROWS,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! From the outboxes into the control plane.
+//!
+//! Invariant: of one outbox one look is under way at a time, so events arrive in the order in which they were committed.
+//! While events that were read lie in an outbox, nobody restores its database.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use tokio::task::JoinSet;
+
+use super::{Events, subscribers, told};
+use crate::capability::events::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Unmarked};
+use crate::capability::sql::{HostDatabase, SqlError, Value};
+use crate::db::{DbError, NewEvent};
+use crate::id::{PluginId, TenantId};
+
+/// Outboxes that are read at once.
+pub(super) const PUMPS: usize = 4;
+/// Rows that are read at once, at most.
+const ROWS: usize = 200;
+/// How often an outbox is read before it is the next one's turn.
+const READS: usize = 4;
+/// Time for one look, waiting included.
+const LOOK: Duration = Duration::from_secs(30);
+/// Time until an outbox is looked at again that could not be read, or whose tenant has too many deliveries.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Time without events after which a mark is removed, and between two looks for such.
+const IDLE: Duration = Duration::from_secs(20);
+
+const OUTBOX_LIST: &str = "\
+    SELECT sequence, id, topic, key, subject, data, at_us, correlation_id, hops FROM _tenon_outbox \
+    ORDER BY sequence LIMIT ?1";
+
+const OUTBOX_DELETE: &str = "DELETE FROM _tenon_outbox WHERE sequence <= ?1";
+
+type Key = (TenantId, PluginId);
+
+#[derive(Debug, thiserror::Error)]
+enum PumpError {
+    #[error("the plugin's database cannot be used: {0}")]
+    Data(#[from] SqlError),
+    #[error("the control plane cannot be used")]
+    Control(#[from] DbError),
+    #[error("the host failed on it")]
+    Panic,
+}
+
+/// How a look ended.
+enum Looked {
+    /// There is nothing more, or it is to be looked at again.
+    Empty,
+    /// As many deliveries of the tenant wait as may.
+    Full,
+}
+
+impl Events {
+    /// Takes events from outboxes as they come, at first from those that an earlier run left.
+    pub(super) async fn pump(self: &Arc<Self>) {
+        self.find_marks().await;
+        let mut looks: JoinSet<(Key, Result<Looked, PumpError>)> = JoinSet::new();
+        let mut under_way: HashSet<Key> = HashSet::new();
+        let mut again: HashMap<Key, Instant> = HashMap::new();
+        let mut idle = tokio::time::interval(IDLE);
+        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let now = Instant::now();
+            for ((tenant, plugin), _) in again.extract_if(|_, at| *at <= now) {
+                self.outboxes().wake(&tenant, &plugin);
+            }
+            self.stuck.store(again.len(), Ordering::Relaxed);
+            while looks.len() < PUMPS
+                && let Some(key) = self.outboxes().next(|key| under_way.contains(key) || again.contains_key(key))
+            {
+                under_way.insert(key.clone());
+                let this = self.clone();
+                looks.spawn(async move {
+                    let look = AssertUnwindSafe(this.look(&key.0, &key.1)).catch_unwind().await;
+                    (key, look.unwrap_or(Err(PumpError::Panic)))
+                });
+            }
+            let next = again.values().min().copied().unwrap_or(now + IDLE);
+            tokio::select! {
+                () = self.outboxes().woken() => {}
+                () = tokio::time::sleep_until(next.into()) => {}
+                _ = idle.tick() => self.unmark_idle().await,
+                Some(Ok((key, looked))) = looks.join_next() => {
+                    under_way.remove(&key);
+                    if let Ok(Looked::Empty) = looked {
+                        continue;
+                    }
+                    if let Err(error) = looked {
+                        let ((tenant, plugin), error) = (&key, format!("{:#}", anyhow::Error::from(error)));
+                        tracing::error!(%tenant, %plugin, error, "events stay in their publisher's database for now");
+                    }
+                    again.insert(key, Instant::now() + AGAIN);
+                }
+            }
+        }
+    }
+
+    /// The outboxes that an earlier run left.
+    async fn find_marks(&self) {
+        let marks = loop {
+            match self.control.outbox_list().await {
+                Ok(marks) => break marks,
+                Err(error) => tracing::error!(error = told(error), "it cannot be found out where events are left"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        for (tenant, plugin) in marks {
+            match (TenantId::parse(&tenant), PluginId::parse(&plugin)) {
+                (Ok(tenant), Ok(plugin)) => self.outboxes().found(tenant, plugin),
+                _ => tracing::error!(tenant, plugin, "the mark of an outbox cannot be read"),
+            }
+        }
+    }
+
+    /// Takes everything from one outbox.
+    async fn look(&self, tenant: &TenantId, plugin: &PluginId) -> Result<Looked, PumpError> {
+        for _ in 0..READS {
+            if self.outboxes().is_full(tenant).is_some() {
+                return Ok(Looked::Full);
+            }
+            let opened = self.runtime.sql().visit(tenant, plugin, Instant::now() + LOOK).await?;
+            let Some(database) = opened else { return Ok(Looked::Empty) };
+            if !self.take_some(tenant, plugin, &database).await? {
+                return Ok(Looked::Empty);
+            }
+        }
+        // Others first.
+        self.outboxes().wake(tenant, plugin);
+        Ok(Looked::Empty)
+    }
+
+    /// Takes some events from an outbox. False if there were none.
+    async fn take_some(
+        &self,
+        tenant: &TenantId,
+        plugin: &PluginId,
+        database: &HostDatabase,
+    ) -> Result<bool, PumpError> {
+        // All of them fit into one answer of the database.
+        let one = self.limits.data_bytes + 2 * self.limits.key_bytes + OUTBOX_BYTES;
+        let rows = (self.runtime.sql().result_bytes() / 2 / one).clamp(1, ROWS);
+        let found = database.query(OUTBOX_LIST, vec![Value::Integer(rows as i64)]).await?;
+        let mut last = None;
+        let mut events = Vec::with_capacity(found.rows.len());
+        for mut row in found.rows {
+            let fields = row.split_off(1);
+            last = row.pop();
+            match OutboxRow::read(fields) {
+                Some(row) => events.push(event(tenant, plugin, row)),
+                None => tracing::error!(%tenant, %plugin, "an event in an outbox cannot be read and is left out"),
+            }
+        }
+        let Some(last) = last else { return Ok(false) };
+        // Taken now: who is active at this moment hears of it.
+        let snapshot = self.registry.snapshot();
+        let (view, grants) = (snapshot.view(tenant), snapshot.choices().grants());
+        let events = events.into_iter().map(|event| subscribers::addressed(event, &view, grants)).collect();
+        let deliveries = self.control.event_add(events).await?;
+        if deliveries > 0 {
+            self.added(tenant, deliveries);
+        }
+        database.execute(OUTBOX_DELETE, vec![last]).await?;
+        Ok(true)
+    }
+
+    /// Removes the marks of outboxes that were not used for a while.
+    async fn unmark_idle(&self) {
+        for (tenant, plugin) in self.outboxes().idle(IDLE) {
+            let is_empty = async || {
+                let opened = self.runtime.sql().visit(&tenant, &plugin, Instant::now() + LOOK).await?;
+                let Some(database) = opened else { return Ok(true) };
+                let left = database.query_alone(OUTBOX_ANY).await?;
+                Ok::<_, PumpError>(left.rows.is_empty())
+            };
+            match self.outboxes().unmark(&tenant, &plugin, is_empty).await {
+                Ok(Unmarked::Removed) => {}
+                // A call that was given up may have committed after all.
+                Ok(Unmarked::Stays) => self.outboxes().wake(&tenant, &plugin),
+                Err(error) => tracing::warn!(%tenant, %plugin, %error, "the mark of its outbox stays for now"),
+            }
+        }
+    }
+}
+
+fn event(tenant: &TenantId, plugin: &PluginId, row: OutboxRow) -> NewEvent {
+    let OutboxRow { id, draft, at, correlation_id, hops } = row;
+    NewEvent {
+        id,
+        tenant: tenant.to_string(),
+        source: subscribers::source(plugin.as_str()),
+        topic: draft.topic,
+        key: draft.key,
+        subject: draft.subject,
+        at,
+        correlation_id,
+        hops: hops.into(),
+        data: draft.data,
+        subscribers: Vec::new(),
+    }
+}

@@ -1,0 +1,150 @@
+//! The guides: every block of Rust on a page stands word for word in the source of its example, and every example does
+//! over HTTP what its page says.
+
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::common::{Host, Scratch, ask, eventually, output, repository};
+
+/// The blocks of a language on a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let (mut blocks, mut open) = (Vec::new(), None::<String>);
+    for line in page.lines() {
+        match &mut open {
+            Some(block) if line == "```" => {
+                blocks.push(std::mem::take(block));
+                open = None;
+            }
+            Some(block) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            None if line == format!("```{language}") => open = Some(String::new()),
+            None => {}
+        }
+    }
+    blocks
+}
+
+/// All files of a directory and below, one after the other.
+fn texts(directory: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.push_str(&texts(&path)),
+            false => all.push_str(&std::fs::read_to_string(path).unwrap()),
+        }
+    }
+    all
+}
+
+#[test]
+fn what_a_guide_shows_stands_in_its_example() {
+    let (guides, examples) = (repository().join("docs/guides"), repository().join("plugins-src/examples"));
+    let mut shown = 0;
+    for entry in std::fs::read_dir(&guides).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        let example = examples.join(name);
+        if !example.exists() {
+            continue;
+        }
+        let (page, source) = (std::fs::read_to_string(&path).unwrap(), texts(&example));
+        for language in ["rust", "wit"] {
+            for block in blocks(&page, language) {
+                assert!(source.contains(&block), "{}: this is not in {}:\n{block}", path.display(), example.display());
+                shown += usize::from(language == "rust");
+            }
+        }
+    }
+    assert!(shown > 0);
+    // Whoever adds an example adds its page.
+    for entry in std::fs::read_dir(&examples).unwrap() {
+        let name = entry.unwrap().file_name();
+        let page = guides.join(&name).with_extension("md");
+        assert!(page.exists(), "{} is missing", page.display());
+    }
+}
+
+#[test]
+fn blocks_are_found() {
+    let page = "a\n```rust\nfn a() {}\n\nfn b() {}\n```\n```text\nx\n```\n```rust\nc\n```\n";
+    assert_eq!(blocks(page, "rust"), ["fn a() {}\n\nfn b() {}\n", "c\n"]);
+}
+
+#[tokio::test]
+async fn configuration() {
+    let host = Host::with_plugins(&["example-configuration"]).await;
+    let acme = host.tenant("acme");
+    let letter = || json!({ "body": "one\ntwo\nthree" });
+    let refused = acme.post("/plugins/letterhead/letters", letter()).await;
+    assert!(refused.message(503, "plugin_inactive").contains("no value for `companyName`"), "{refused:?}");
+
+    let values = json!({ "companyName": "Acme", "languages": ["en", "de"] });
+    let set = acme.put("/api/v1/plugins/letterhead/config", json!({ "values": values })).await;
+    let written = acme.post("/plugins/letterhead/letters", letter()).await;
+    assert_eq!(*written.data(200), json!({ "head": "Acme (en, de)", "body": "one\ntwo\nthree" }));
+
+    let values = json!({
+        "companyName": "Acme & Co", "maxLines": 2, "withFoot": true, "printerKey": "hunter2",
+        "places": [{ "city": "Graz", "phone": "1" }, { "city": "Linz", "phone": "2" }],
+    });
+    let change = acme.request(Method::PUT, "/api/v1/plugins/letterhead/config");
+    ask(change.header("If-Match", set.header("etag")).json(&json!({ "values": values }))).await.data(200);
+    let written = acme.post("/plugins/letterhead/letters", letter()).await;
+    let expected = json!({ "head": "Acme & Co (), printed", "body": "one\ntwo", "foot": "Graz 1 | Linz 2" });
+    assert_eq!(*written.data(200), expected);
+}
+
+#[tokio::test]
+async fn keyvalue() {
+    let mut host = Host::with_plugins(&["example-keyvalue"]).await;
+    let vote = async |host: &Host, poll: &str, voter: &str| {
+        let path = format!("/plugins/polls/polls/{poll}/votes");
+        host.post(&path, json!({ "voter": voter })).await.data(200).clone()
+    };
+    for (poll, voter, votes) in [("lunch", "ada", 1), ("lunch", "bob", 2), ("walk", "ada", 1), ("lunch", "eve", 3)] {
+        assert_eq!(vote(&host, poll, voter).await, votes);
+    }
+    host.restart().await;
+    let shown = host.get("/plugins/polls/polls/lunch").await;
+    assert_eq!(*shown.data(200), json!({ "poll": "lunch", "votes": 3, "voters": ["ada", "bob", "eve"] }));
+    assert_eq!(*host.get("/plugins/polls/polls").await.data(200), json!(["lunch", "walk"]));
+    host.delete("/plugins/polls/polls/lunch").await.data(200);
+    assert_eq!(host.get("/plugins/polls/polls/lunch").await.status, 404);
+    assert_eq!(*host.tenant("acme").get("/plugins/polls/polls").await.data(200), json!([]));
+}
+
+#[tokio::test]
+async fn logging() {
+    let host = Host::with_plugins(&["example-logging"]).await;
+    host.post("/plugins/importer/imports", json!({ "text": "1\ntwo\n3.5" })).await.data(200);
+    let logs = async |more: &[&str]| {
+        let args = [&["logs", "importer", "--url", host.address()], more].concat();
+        output(host.scratch().tenon(&args)).await.success().to_owned()
+    };
+    let said = logs(&[]).await;
+    let ends = [
+        "[parse] line 0: 1",
+        "[parse] line 1: \"two\" is no number: invalid float literal",
+        "[parse] line 2: 3.5",
+        "took 2 of 3",
+    ];
+    assert_eq!(said.lines().count(), ends.len(), "{said}");
+    for (line, end) in said.lines().zip(ends) {
+        assert!(line.ends_with(end) && line.contains(" demo 1.0.0 "), "{line}");
+    }
+    let warned = logs(&["--level", "warn", "--json"]).await;
+    let line: Value = serde_json::from_str(&warned).unwrap();
+    assert_eq!((&line["level"], &line["context"], &line["source"]), (&json!("warn"), &json!("parse"), &json!("log")));
+    // The same lines are in the host's own log, but for those its filter leaves out.
+    let log = eventually("the lines in the log", async || {
+        let log = std::fs::read_to_string(Scratch::log(host.scratch())).unwrap();
+        log.contains("took 2 of 3").then_some(log)
+    })
+    .await;
+    assert!(log.contains("logged plugin=importer 1.0.0 tenant=demo correlation=") && !log.contains("line 0"), "{log}");
+}

@@ -1,0 +1,3 @@
+CREATE TABLE won (
+    deal TEXT PRIMARY KEY
+);

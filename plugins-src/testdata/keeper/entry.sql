@@ -1,0 +1,1 @@
+CREATE TABLE entry (name TEXT PRIMARY KEY, value TEXT NOT NULL);

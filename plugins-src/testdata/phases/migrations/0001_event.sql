@@ -1,0 +1,4 @@
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL
+);

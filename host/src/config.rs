@@ -4,31 +4,23 @@
 //! this module has a limit of its own: each has a name with its unit, a default and a rule here, and
 //! [`Config::load`] gives only values that keep the rules.
 
-mod auth;
 mod check;
 mod error;
 mod example;
-mod outbound;
-mod roles;
 mod section;
 mod sections;
-mod trust;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::auth::{AuthConfig, JwtAlgorithm, JwtConfig};
 pub use self::error::{Broken, ConfigError};
-pub use self::outbound::{Opening, OutboundConfig};
-pub use self::roles::RolesConfig;
 pub use self::sections::{
-    BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig, HttpConfig,
-    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, LogFormat, PoolConfig, QuotasConfig,
-    SqlConfig, TenantConfig,
+    AuthConfig, BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig,
+    HttpConfig, JwtAlgorithm, JwtConfig, KeyvalueConfig, Leave, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig,
+    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SqlConfig, TenantConfig, TrustConfig,
 };
-pub use self::trust::{Leave, TrustConfig};
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
 pub const DEMO_TENANT: &str = "demo";

@@ -41,4 +41,18 @@ macro_rules! section {
     };
 }
 
-pub(super) use section;
+/// Gives a section's settings in milliseconds as durations, each by a method.
+macro_rules! millis {
+    ($($section:ident { $($method:ident = $field:ident),+ $(,)? })+) => {
+        $(impl $section {
+            $(
+                #[doc = concat!("[`Self::", stringify!($field), "`] as a duration.")]
+                pub fn $method(&self) -> std::time::Duration {
+                    std::time::Duration::from_millis(self.$field)
+                }
+            )+
+        })+
+    };
+}
+
+pub(super) use {millis, section};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::section::Field;
+use crate::config::section::Field;
 use crate::id::RoleName;
 use crate::permission::{PermissionPattern, PermissionSet};
 
@@ -29,7 +29,7 @@ const DEFAULTS: [(Field, &[&str]); 4] = [
 pub struct RolesConfig(BTreeMap<RoleName, PermissionSet>);
 
 impl RolesConfig {
-    pub(super) const FIELDS: &'static [Field] = &{
+    pub(in crate::config) const FIELDS: &'static [Field] = &{
         let [(operator, _), (owner, _), (admin, _), (member, _)] = DEFAULTS;
         [operator, owner, admin, member]
     };

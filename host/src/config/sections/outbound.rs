@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::section::section;
+use crate::config::section::section;
 use crate::id::HostName;
 
 const KIB: usize = 1 << 10;

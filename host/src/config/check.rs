@@ -23,6 +23,7 @@ const MAY_BE_ZERO: &[&str] = &[
     "limits.hop_reserve_percent",
     "loader.rescan_ms",
     "pool.memory_keep_resident_bytes",
+    "pool.stack_keep_resident_bytes",
     "pool.table_keep_resident_bytes",
     "pool.unused_warm_slots",
 ];

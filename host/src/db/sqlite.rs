@@ -61,6 +61,7 @@ impl SqliteControlPlane {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(config.busy_wait())
+            .pragma("cache_size", format!("-{}", config.cache_kib))
             .pragma("trusted_schema", "OFF");
         let pool = |size| {
             SqlitePoolOptions::new()

@@ -35,7 +35,7 @@ use super::{CallFailure, Runtime};
 use crate::config::CacheConfig;
 use crate::id::PluginId;
 
-/// What an entry takes beside its key, its value and what it was made from.
+/// What an entry takes with its key, beside its value and what it was made from.
 const ENTRY_BYTES: usize = 512;
 /// What one source of an entry takes.
 const SOURCE_BYTES: usize = 96;
@@ -143,7 +143,7 @@ impl Answers {
     }
 
     fn keep(&self, key: &Key, kept: Arc<Kept>) {
-        self.cache.insert(key.clone(), kept);
+        self.cache.insert(*key, kept);
         // At once, and not after some hundred entries more: the bound is to hold.
         self.cache.run_pending_tasks();
     }
@@ -155,8 +155,8 @@ impl Answers {
             return Boarded::Joins(flight.clone());
         }
         let flight = Arc::new(Flight { over: Semaphore::new(0), landed: OnceLock::new() });
-        flights.insert(key.clone(), flight.clone());
-        Boarded::Leads(Lead { answers: self.clone(), key: key.clone(), flight })
+        flights.insert(*key, flight.clone());
+        Boarded::Leads(Lead { answers: self.clone(), key: *key, flight })
     }
 }
 
@@ -242,7 +242,7 @@ impl Runtime {
         let outcome = self.call(plugin, function, context, args).await;
         above.iter().for_each(|above| above.include(&sources));
         let origin = if want == Want::Fresh { Origin::Bypass } else { Origin::Miss };
-        let value = match outcome?.map(|value| self.kept(value, keep_for, &sources, &key)) {
+        let value = match outcome?.map(|value| self.kept(value, keep_for, &sources)) {
             Some(Ok(kept)) => {
                 self.answers.keep(&key, kept.clone());
                 if let Some(lead) = &lead {
@@ -274,11 +274,11 @@ impl Runtime {
     }
 
     /// The value as it is kept; itself, if it is none to be kept: an error, incomplete, or too large.
-    fn kept(&self, value: Val, keep_for: Duration, sources: &Sources, key: &Key) -> Result<Arc<Kept>, Val> {
+    fn kept(&self, value: Val, keep_for: Duration, sources: &Sources) -> Result<Arc<Kept>, Val> {
         let Some(sources) = sources.complete().filter(|_| !matches!(value, Val::Result(Err(_)))) else {
             return Err(value);
         };
-        let bytes = weight(&value) + key.bytes() + sources.len() * SOURCE_BYTES + ENTRY_BYTES;
+        let bytes = weight(&value) + sources.len() * SOURCE_BYTES + ENTRY_BYTES;
         match u32::try_from(bytes) {
             Ok(weighs) if bytes <= self.answers.entry_bytes => {
                 Ok(Arc::new(Kept { value, made: Instant::now(), keep_for, sources, bytes: weighs }))

@@ -51,6 +51,8 @@ pub fn build(limits: &LimitsConfig, pool: &PoolConfig) -> wasmtime::Result<Engin
     let mut config = codegen_config();
     config.max_wasm_stack(limits.wasm_stack_bytes);
     config.async_stack_size(limits.async_stack_bytes);
+    // Without it a stack keeps, for good, as much as the deepest call that it ever had.
+    config.async_stack_zeroing(true);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(limits, pool)));
     Engine::new(&config)
 }
@@ -75,6 +77,7 @@ fn pooling(limits: &LimitsConfig, pool: &PoolConfig) -> PoolingAllocationConfig 
         .max_memory_size(limits.memory_bytes)
         .linear_memory_keep_resident(pool.memory_keep_resident_bytes)
         .table_keep_resident(pool.table_keep_resident_bytes)
+        .async_stack_keep_resident(pool.stack_keep_resident_bytes)
         .max_unused_warm_slots(pool.unused_warm_slots)
         .decommit_batch_size(pool.decommit_batch)
         .pagemap_scan(Enabled::Auto);

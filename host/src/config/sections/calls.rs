@@ -100,6 +100,8 @@ section! {
         memory_keep_resident_bytes: usize = MIB,
         /// The same for a table.
         table_keep_resident_bytes: usize = 64 * KIB,
+        /// The same for a stack. What a call used beyond that is given back to the system when it ends.
+        stack_keep_resident_bytes: usize = 32 * KIB,
         /// Free places kept warm for the plugin that used them last.
         unused_warm_slots: u32 = 100,
         /// Finished instances whose memory is given back to the system together.

@@ -84,6 +84,8 @@ section! {
         busy_wait_ms: u64 = 5_000,
         /// Time an operation waits for a connection.
         acquire_timeout_ms: u64 = 5_000,
+        /// Page cache of one connection.
+        cache_kib: u32 = 2_048,
     }
 }
 

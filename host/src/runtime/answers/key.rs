@@ -1,23 +1,24 @@
-//! What an answer depends on, as bytes.
+//! What an answer depends on, as a SHA-256.
 //!
 //! Invariant: two calls have the same key only if their plugin cannot tell them apart but by correlation id, remaining time,
 //! clock and chance. So the key holds everything of the context that reaches a plugin or decides what its own calls may
-//! do. It is kept in full, so two calls that differ are never taken for one; only the links, which may be many, are a SHA-256.
-
-use std::hash::Hash;
-use std::sync::Arc;
+//! do, each part so that where it ends does not depend on what follows.
+//!
+//! Bound: a key has one size, whatever the arguments. The cache keeps the keys of entries that it has dropped until it makes its
+//! table anew, and counts them nowhere.
 
 use wasmtime::component::Val;
 
+use crate::hash::sha256;
 use crate::runtime::context::CallContext;
 use crate::runtime::prepared::PreparedPlugin;
 use crate::runtime::signature::ExportedFunction;
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key(Arc<[u8]>);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key([u8; 32]);
 
 impl Key {
-    /// None when it would be longer than this, or an argument is none that can be compared.
+    /// None when what it is made from would be longer than this, or an argument is none that can be compared.
     pub(super) fn of(
         plugin: &PreparedPlugin,
         function: &ExportedFunction,
@@ -38,20 +39,16 @@ impl Key {
         key.list(&identity.roles, |key, role| key.text(role.as_str()))?;
         key.list(identity.permissions.patterns(), |key, pattern| key.text(pattern.as_str()))?;
         key.list(args, Writer::value)?;
-        Some(Self(key.bytes.into()))
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.0.len()
+        Some(Self(sha256(&key.bytes)))
     }
 
     #[cfg(test)]
     pub(super) fn test(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        Self(sha256(bytes))
     }
 }
 
-/// Writes each thing so that where it ends does not depend on what follows: with a length, or of a fixed one.
+/// Writes each thing with its length, or of a fixed one.
 struct Writer {
     bytes: Vec<u8>,
     longest: usize,

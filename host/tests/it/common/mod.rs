@@ -5,9 +5,11 @@
 //! that choose the command line themselves. Nothing here sleeps to wait for something: it polls, and every
 //! wait has a deadline.
 
+pub mod bystander;
 mod client;
 mod code_cache;
 mod host;
+pub mod memory;
 mod process;
 mod rounds;
 mod scratch;

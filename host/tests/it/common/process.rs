@@ -95,11 +95,6 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// True while it has not ended.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually("the host to end", async || self.child.try_wait().unwrap()).await

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use wit_parser::{FunctionKind, Resolve};
 
-use super::bystander::{self, Bystander};
+use crate::common::bystander::{self, Bystander};
 use crate::common::{Client, Process, Scratch, repository};
 
 /// What is no function of our own WIT: WASI, by the views through which all of its functions come; services of other

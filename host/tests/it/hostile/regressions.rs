@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::memory::peak_kib;
+use crate::common::memory::peak_kib;
 use crate::common::{Client, Host, Process, Scratch};
 
 /// The host is started with arguments, variables, a directory and standard streams; a plugin sees none of them.

@@ -10,9 +10,9 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::{NEVER, host_with, replace};
+use crate::common::memory::Memory;
 use crate::common::{Client, Host, eventually, rounds};
 use crate::files::with_section;
-use crate::hostile::memory::Memory;
 use crate::loader::testdata;
 
 const GREETING: &str = "/plugins/greeter/greetings/Ada";

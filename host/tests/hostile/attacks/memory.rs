@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::attack::{Attack, Outcome};
 use crate::common::Client;
-use crate::hostile::attack::{Attack, Outcome};
 
 /// What a call may have, in pages: `limits.memory_bytes` without what the first element of each table takes.
 const PAGES: u64 = 1024 - 1;

@@ -1,8 +1,8 @@
-//! Floods of the log. What the log has of them is looked at in [`log`](crate::hostile::log).
+//! Floods of the log. What the log has of them is looked at in `it/hostile/log.rs`.
 
 use serde_json::json;
 
-use crate::hostile::attack::Attack;
+use crate::attack::Attack;
 
 pub fn table() -> Vec<Attack> {
     let attack = |name, path, body| Attack::post(name, "hostile-console", path, body);

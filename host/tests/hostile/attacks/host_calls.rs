@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::hostile::attack::Attack;
+use crate::attack::Attack;
 
 pub fn table() -> Vec<Attack> {
     let million = || json!({ "count": 1_000_000 });

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
 
+use crate::attack::{Attack, Outcome};
 use crate::common::{Answer, Client};
-use crate::hostile::attack::{Attack, Outcome};
 
 const ENDLESS: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)";
 

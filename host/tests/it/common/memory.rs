@@ -8,15 +8,6 @@ use tokio::time::sleep;
 /// How much more the host may have after the attacks than before.
 const GROWTH_PERCENT: u64 = 5;
 
-/// Has the allocators, the host's and that of SQLite and the C library, give back what is free at once. What they keep
-/// for reuse goes up and down by a fifth from one round to the next and would hide what the attacks leave behind.
-pub const NOTHING_KEPT: [(&str, &str); 4] = [
-    ("MIMALLOC_PURGE_DELAY", "0"),
-    ("MIMALLOC_ABANDONED_PAGE_PURGE", "1"),
-    ("MALLOC_ARENA_MAX", "1"),
-    ("MALLOC_TRIM_THRESHOLD_", "65536"),
-];
-
 /// So many samples in a row without a smaller one, and the memory counts as settled.
 const STEADY: u32 = 20;
 const SAMPLE: Duration = Duration::from_millis(25);

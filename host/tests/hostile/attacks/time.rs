@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::hostile::attack::Attack;
+use crate::attack::Attack;
 
 pub fn table() -> Vec<Attack> {
     let mut table = computing();

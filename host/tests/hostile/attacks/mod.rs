@@ -12,7 +12,7 @@ mod storage;
 mod time;
 mod values;
 
-use super::attack::Attack;
+use crate::attack::Attack;
 
 /// All attacks of all tables.
 pub fn all() -> Vec<Attack> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::common::Client;
+use super::Client;
 
 /// What it asks: one plugin alone, one through another, one with tables.
 pub const PLUGINS: [&str; 3] = ["greeter-1-0", "caller", "crm"];

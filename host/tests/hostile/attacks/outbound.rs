@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::attack::{Attack, Outcome};
 use crate::common::Client;
-use crate::hostile::attack::{Attack, Outcome};
 
 const PLUGIN: &str = "hostile-outbound";
 

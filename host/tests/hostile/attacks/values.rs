@@ -1,9 +1,9 @@
 //! Values too large for the host to hold: as arguments, as results, through JSON, SQL and a forwarded call. Each is refused
-//! before it is copied; what the larger of those that are allowed cost is measured in [`peak`](crate::hostile::peak).
+//! before it is copied; what the larger of those that are allowed cost is measured in `it/hostile/peak.rs`.
 
 use serde_json::{Value, json};
 
-use crate::hostile::attack::{Attack, Outcome};
+use crate::attack::{Attack, Outcome};
 
 const MIB: u64 = 1 << 20;
 const MILLION: u64 = 1_000_000;

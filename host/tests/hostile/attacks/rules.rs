@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::join_all;
 use reqwest::Method;
 
+use crate::attack::{Attack, Outcome};
 use crate::common::{Client, ask};
-use crate::hostile::attack::{Attack, Outcome};
 
 /// No two requests of all rounds are the same.
 static NUMBER: AtomicU64 = AtomicU64::new(0);

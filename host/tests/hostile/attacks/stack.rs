@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::attack::{Attack, Outcome};
 use crate::common::Client;
-use crate::hostile::attack::{Attack, Outcome};
 
 /// Every kind of call that the host answers: at once, by waiting, by a plugin.
 const CALLS: [&str; 9] = ["context", "clock", "random", "print", "query", "transact", "call", "call_deferred", "fetch"];

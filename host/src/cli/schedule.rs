@@ -124,7 +124,9 @@ fn told(plugin: &str, schedule: &str, run: &Value) -> String {
     let text = |key: &str| run[key].as_str().unwrap_or_default();
     match text("outcome") {
         "done" => format!("{schedule} of {plugin} was run"),
-        "running" => format!("{schedule} of {plugin} goes on; `tenon schedule runs {plugin} {schedule}` shows how it ends"),
+        "running" => {
+            format!("{schedule} of {plugin} goes on; `tenon schedule runs {plugin} {schedule}` shows how it ends")
+        }
         outcome => format!("{schedule} of {plugin} was run and is {outcome}: {}", text("error")),
     }
 }

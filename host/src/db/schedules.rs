@@ -165,9 +165,13 @@ pub enum RunOutcome {
         error: Option<String>,
     },
     /// It could not be begun, which was no attempt. It is tried again then.
-    Later { due: Timestamp },
+    Later {
+        due: Timestamp,
+    },
     /// It is given up by a process that ends, and can be begun again at once.
-    GivenBack { at: Timestamp },
+    GivenBack {
+        at: Timestamp,
+    },
 }
 
 /// Which runs are no longer kept. Open ones are.
@@ -231,9 +235,8 @@ macro_rules! standing {
     };
 }
 
-pub(super) const SCHEDULE_LIST: &str = standing!(
-    "WHERE ($1 IS NULL OR schedule.tenant = $1) ORDER BY schedule.tenant, schedule.plugin, schedule.name"
-);
+pub(super) const SCHEDULE_LIST: &str =
+    standing!("WHERE ($1 IS NULL OR schedule.tenant = $1) ORDER BY schedule.tenant, schedule.plugin, schedule.name");
 
 pub(super) const SCHEDULE_FETCH: &str =
     standing!("WHERE schedule.tenant = $1 AND schedule.plugin = $2 AND schedule.name = $3");
@@ -284,8 +287,10 @@ macro_rules! run {
     };
 }
 
-pub(super) const RUN_LIST: &str = run!("\
-    WHERE tenant = $1 AND plugin = $2 AND name = $3 AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5");
+pub(super) const RUN_LIST: &str = run!(
+    "\
+    WHERE tenant = $1 AND plugin = $2 AND name = $3 AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
+);
 
 pub(super) const RUN_FETCH: &str = run!("WHERE tenant = $1 AND id = $2");
 

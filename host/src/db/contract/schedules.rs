@@ -85,8 +85,10 @@ pub(super) async fn a_tick_has_one_run_whoever_comes_first(db: &dyn ControlPlane
 
 pub(super) async fn one_run_is_open_at_a_time(db: &dyn ControlPlane) {
     put(db, "open", DEFINITION, 0).await;
-    let by_hand =
-        |id: &str| RunClaim::ByHand { run: NewRun { asked_by: Some("jo".into()), ..run(id, "open", 1) }, lease: lease(id, 1) };
+    let by_hand = |id: &str| RunClaim::ByHand {
+        run: NewRun { asked_by: Some("jo".into()), ..run(id, "open", 1) },
+        lease: lease(id, 1),
+    };
     assert!(claim(db, by_hand("o1")).await && !claim(db, by_hand("o2")).await);
     assert!(!claim(db, begin("o3", "open", 0, 1)).await, "the clock waits for it");
     assert_eq!(standing_of(db, "open").await.decided, at(0), "a run by hand decides nothing");
@@ -100,7 +102,10 @@ pub(super) async fn one_run_is_open_at_a_time(db: &dyn ControlPlane) {
     let listed = db.run_list(key("open"), None, 2).await.unwrap();
     assert_eq!(listed.iter().map(|run| &*run.id).collect::<Vec<_>>(), ["o5", "o4"]);
     let before = db.run_list(key("open"), Some("o4"), 2).await.unwrap();
-    assert_eq!((&*before[0].id, before[0].asked_by.as_deref(), before[0].error.as_deref()), ("o1", Some("jo"), Some("no")));
+    assert_eq!(
+        (&*before[0].id, before[0].asked_by.as_deref(), before[0].error.as_deref()),
+        ("o1", Some("jo"), Some("no"))
+    );
     let last = db.run_last("acme").await.unwrap();
     assert!(last.iter().any(|run| run.id == "o5") && !last.iter().any(|run| run.id == "o4"), "{last:?}");
 }
@@ -120,7 +125,8 @@ pub(super) async fn a_run_is_begun_again_when_its_lease_is_over(db: &dyn Control
     assert!(claim(db, again("z", 4)).await);
     end(db, "a1", "z", RunOutcome::GivenBack { at: at(4) }).await;
     assert_eq!(standing_of(db, "again").await.open.unwrap().attempts, 2, "and that was one");
-    let close = |minutes| RunClaim::Close { id: "a1".into(), now: at(minutes), state: RunState::Lost, error: "gone".into() };
+    let close =
+        |minutes| RunClaim::Close { id: "a1".into(), now: at(minutes), state: RunState::Lost, error: "gone".into() };
     assert!(!claim(db, close(3)).await && claim(db, close(4)).await && !claim(db, close(4)).await);
     assert_eq!(fetch(db, "a1").await.state, RunState::Lost);
     assert_eq!(standing_of(db, "again").await.open, None);

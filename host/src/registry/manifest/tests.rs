@@ -289,8 +289,7 @@ fn a_schedule_has_a_name_of_its_own_a_time_and_a_place() {
     assert_one(with("/schedules", json!(thousand)), "$.schedules", "at most 50");
     let manifest = Manifest::parse(whole().to_string().as_bytes()).unwrap();
     let read: Vec<_> = manifest.schedules.iter().map(|known| (known.definition(), known.missed)).collect();
-    let expected =
-        [("0 3 * * * Europe/Vienna".to_owned(), Missed::Once), ("*/5 * * * * UTC".to_owned(), Missed::Skip)];
+    let expected = [("0 3 * * * Europe/Vienna".to_owned(), Missed::Once), ("*/5 * * * * UTC".to_owned(), Missed::Skip)];
     assert_eq!(read, expected);
 }
 

@@ -21,7 +21,11 @@ pub(super) enum Step {
 
 impl Schedules {
     /// What is to be claimed now, as far as there are places, from where the last look ended.
-    pub(super) fn claims(&self, timetable: &mut Timetable, under_way: &UnderWay) -> (Vec<RunClaim>, Vec<(ScheduleKey, Step)>) {
+    pub(super) fn claims(
+        &self,
+        timetable: &mut Timetable,
+        under_way: &UnderWay,
+    ) -> (Vec<RunClaim>, Vec<(ScheduleKey, Step)>) {
         let terms = Terms { late: self.limits.late(), attempts: self.limits.attempts };
         let (now, count) = (clock::now(), timetable.entries.len());
         let mut free = self.concurrency.0.saturating_sub(under_way.runs.len());

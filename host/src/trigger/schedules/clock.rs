@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 /// The longest time without a look at the clock: it may have been set, or the machine may have slept.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// In whole microseconds, as the control plane keeps it.
 pub(super) fn now() -> Timestamp {
-    after(Timestamp::now(), ahead().unwrap_or_default())
+    let now = after(Timestamp::now(), ahead().unwrap_or_default());
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 /// Time until that is to be looked at.

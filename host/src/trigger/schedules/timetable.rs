@@ -157,9 +157,5 @@ impl Schedules {
 }
 
 fn key(tenant: &TenantId, plugin: &Plugin, schedule: &Schedule) -> ScheduleKey {
-    ScheduleKey {
-        tenant: tenant.to_string(),
-        plugin: plugin.key().id.to_string(),
-        name: schedule.name.to_string(),
-    }
+    ScheduleKey { tenant: tenant.to_string(), plugin: plugin.key().id.to_string(), name: schedule.name.to_string() }
 }

@@ -37,7 +37,8 @@ async fn a_schedule_is_run_by_hand_and_its_ticks_stay() {
     assert_eq!(runs(&acme, "note", 1).await.len(), 1, "what was done is still told");
 
     let audit = acme.get("/api/v1/audit?operation=schedules.run").await;
-    let targets: Vec<_> = audit.rows().iter().filter(|row| row["outcome"] == "done").map(|row| &row["target"]).collect();
+    let targets: Vec<_> =
+        audit.rows().iter().filter(|row| row["outcome"] == "done").map(|row| &row["target"]).collect();
     assert_eq!(targets, ["timer fail", "timer note"], "{audit:?}");
 
     time.set(&tick, 1);
@@ -67,10 +68,7 @@ async fn a_run_that_takes_long_goes_on_and_nobody_begins_a_second() {
     assert!(held[1]["run"] == begun["run"] && held.iter().all(|run| run["outcome"] == "done"), "{held:?}");
     assert_eq!((&held[0]["tick"], &held[0]["askedBy"]), (&json!(tick), &json!(null)));
     assert_eq!(runs(&host, "note", 1).await[0]["tick"], tick);
-    eventually("the second run by hand", async || {
-        (host.post(path, json!({})).await.status == 200).then_some(())
-    })
-    .await;
+    eventually("the second run by hand", async || (host.post(path, json!({})).await.status == 200).then_some(())).await;
 }
 
 #[tokio::test]

@@ -34,10 +34,13 @@ async fn a_schedule_that_never_ends_is_ended_and_troubles_no_other() {
     let tick = next_tick(&host).await;
     for day in 0..2_u16 {
         time.set(&days(&tick, day.into()), 1);
-        for (name, said) in [("spin", "CPU"), ("sleep", "did not answer within"), ("trap", "trap")] {
+        let late = "did not answer within";
+        // On a busy machine the time is over before the CPU time is.
+        for (name, said) in [("spin", ["CPU budget", late]), ("sleep", [late, late]), ("trap", ["trapped", "trapped"])]
+        {
             let run = runs(&host, name, usize::from(day) + 1).await.remove(0);
             let error = run["error"].as_str().unwrap_or_default();
-            assert!(run["outcome"] == "failed" && error.contains(said), "{name}: {run}");
+            assert!(run["outcome"] == "failed" && said.iter().any(|said| error.contains(said)), "{name}: {run}");
         }
         let note = runs(&host, "note", usize::from(day) + 1).await.remove(0);
         assert_eq!((&note["outcome"], &note["tick"]), (&json!("done"), &json!(days(&tick, day.into()))));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Time, days, host, next_tick, notes, runs, taken_up};
+use super::{days, host, next_tick, notes, runs, taken_up};
 use crate::common::{Client, Host, Process};
 
 const TENANTS: usize = 12;

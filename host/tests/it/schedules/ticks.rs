@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{days, host, next_tick, notes, runs, start, taken_up, timer};
+use super::{Time, days, host, next_tick, notes, runs, start, taken_up, timer};
 use crate::common::{Scratch, eventually};
-use crate::schedules::Time;
 
 #[tokio::test]
 async fn a_tick_runs_once_for_each_tenant_that_has_the_plugin() {
@@ -153,7 +152,8 @@ async fn with_another_pattern_a_schedule_begins_anew() {
 #[tokio::test]
 async fn schedules_need_an_export_and_sense() {
     let scratch = Scratch::with_plugins(&[]);
-    let manifest = |id: &str, schedules: Value| json!({ "id": id, "name": id, "version": "1.0.0", "schedules": schedules });
+    let manifest =
+        |id: &str, schedules: Value| json!({ "id": id, "name": id, "version": "1.0.0", "schedules": schedules });
     scratch.add_plugin_as("vault", "deaf", &manifest("vault", json!([{ "name": "s", "cron": "0 3 * * *" }])));
     let wrong = json!([{ "name": "s", "cron": "0 3 * *", "timeZone": "Mars/Olympus" }]);
     scratch.add_plugin_as("timer", "wrong", &manifest("wrong", wrong));

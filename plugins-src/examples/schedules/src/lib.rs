@@ -48,7 +48,7 @@ fn count(tick: &Tick) -> Result<(), Failed> {
         if !tick.once(tx)? {
             return Ok(());
         }
-        let members: u64 = tx.query_one("SELECT count(*) FROM member", &[])?;
+        let members: i64 = tx.query_one("SELECT count(*) FROM member", &[])?;
         tx.execute(
             "INSERT INTO daily_count (day, members) VALUES ($1, $2) \
              ON CONFLICT (day) DO UPDATE SET members = excluded.members",
@@ -73,7 +73,8 @@ impl Guest for Club {
 
     fn counts() -> Result<Vec<Count>, Error> {
         let rows = sql::query("SELECT day, members FROM daily_count ORDER BY day", &[])?;
-        let read = |mut row: sql::Row| Ok::<_, sql::Error>(Count { day: row.get("day")?, members: row.get("members")? });
+        let read =
+            |mut row: sql::Row| Ok::<_, sql::Error>(Count { day: row.get("day")?, members: row.get("members")? });
         Ok(rows.map(read).collect::<Result<_, _>>()?)
     }
 }

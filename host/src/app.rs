@@ -23,6 +23,7 @@ use crate::registry::{Compiler, Loader, NotReady, Registry, TenantView};
 use crate::runtime::{CallContext, CpuClock, Identity, Runtime};
 use crate::seal::Seals;
 use crate::trigger::events::Events;
+use crate::trigger::schedules::Schedules;
 use crate::usage::Usage;
 
 /// A running host.
@@ -33,6 +34,7 @@ pub struct App {
     sql: Arc<SqlBackend>,
     registry: Arc<Registry>,
     events: Arc<Events>,
+    schedules: Arc<Schedules>,
     catalogue: Catalogue,
     access: Access,
     /// Tenants known to be in the control plane, so that a request need not ask.
@@ -72,6 +74,7 @@ impl App {
         let seals = open_seals(&config.data).await?;
         let registry = Arc::new(Registry::new(loader, control.clone(), runtime.clone(), seals, &config));
         let events = Events::new(control.clone(), runtime.clone(), registry.clone(), &config);
+        let schedules = Schedules::new(control.clone(), runtime.clone(), registry.clone(), &config);
         registry.load().await?;
         let access = Access::open(control.clone(), &config).await?;
         let bodies = Arc::new(Semaphore::new(config.http.bodies_bytes / 1024));
@@ -83,6 +86,7 @@ impl App {
             sql,
             registry,
             events,
+            schedules,
             catalogue,
             access,
             tenants: RwLock::default(),
@@ -132,6 +136,11 @@ impl App {
         &self.events
     }
 
+    /// What runs by the clock.
+    pub fn schedules(&self) -> &Arc<Schedules> {
+        &self.schedules
+    }
+
     pub fn access(&self) -> &Access {
         &self.access
     }
@@ -151,6 +160,7 @@ impl App {
         if is_new {
             let data = serde_json::json!({ "tenant": tenant });
             self.runtime.announcements().tell(tenant, "tenant.created", tenant.as_str(), data);
+            self.schedules.wake();
         }
         self.tenants.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
         Ok(())

@@ -21,6 +21,7 @@ mod progress;
 mod quota;
 mod reference;
 mod rollout;
+mod schedule;
 mod secret;
 mod serve;
 mod settings;
@@ -77,6 +78,8 @@ enum Command {
     Revoke(grant::Revoke),
     Audit(audit::Audit),
     Events(events::Events),
+    Schedules(schedule::Schedules),
+    Schedule(schedule::Schedule),
     Logs(logs::Logs),
     Check(check::Check),
     Sign(sign::Sign),
@@ -139,6 +142,8 @@ pub fn main() -> ExitCode {
         Command::Revoke(revoke) => revoke.run(),
         Command::Audit(audit) => audit.run(),
         Command::Events(events) => events.run(),
+        Command::Schedules(schedules) => schedules.run(),
+        Command::Schedule(schedule) => schedule.run(),
         Command::Logs(logs) => logs.run(),
         Command::Check(check) => match check.run() {
             // The report has said why.

@@ -63,9 +63,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let events = app.events().clone();
     let moving = tokio::spawn(async move { events.run().await });
+    let schedules = app.schedules().clone();
+    let keeping_time = tokio::spawn(async move { schedules.run().await });
     server.serve(listener, stop).await;
-    app.events().stop().await;
+    tokio::join!(app.events().stop(), app.schedules().stop());
     moving.abort();
+    keeping_time.abort();
     watching.abort();
     tending.abort();
     app.registry().flush().await;

@@ -35,6 +35,7 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     tokens::tokens_can_be_checked(&config.auth.jwt)?;
     call_limits_fit_together(config)?;
     events_fit_together(config)?;
+    schedules_fit_together(config)?;
     a_log_holds_a_transaction(config)?;
     an_answer_fits_the_cache(config)?;
     a_value_fits_into_its_row(config)?;
@@ -158,6 +159,22 @@ fn events_fit_together(config: &Config) -> Result<(), Broken> {
         found: events.handled_kept_s.to_string(),
         expected: format!("more than {lasts}, which is events.waiting_s and events.dead_kept_s together"),
         fix: "raise it, or an event that is delivered late may have its effect twice".into(),
+    })
+}
+
+fn schedules_fit_together(config: &Config) -> Result<(), Broken> {
+    let schedules = &config.schedules;
+    require(schedules.lease_ms > schedules.deadline_ms, || Broken {
+        key: "schedules.lease_ms".into(),
+        found: schedules.lease_ms.to_string(),
+        expected: format!("more than schedules.deadline_ms, which is {}", schedules.deadline_ms),
+        fix: "raise it, or a run that takes long is begun a second time beside itself".into(),
+    })?;
+    require(schedules.late_ms > schedules.lease_ms, || Broken {
+        key: "schedules.late_ms".into(),
+        found: schedules.late_ms.to_string(),
+        expected: format!("more than schedules.lease_ms, which is {}", schedules.lease_ms),
+        fix: "raise it, or a run whose process has ended always comes too late to be begun again".into(),
     })
 }
 

@@ -8,7 +8,7 @@ use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
     KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, OutboundConfig, PoolConfig, QuotasConfig,
-    RolesConfig, SqlConfig, TenantConfig, TrustConfig,
+    RolesConfig, SchedulesConfig, SqlConfig, TenantConfig, TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[
@@ -29,6 +29,7 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("trust", TrustConfig::FIELDS),
     ("lifecycle", LifecycleConfig::FIELDS),
     ("events", EventsConfig::FIELDS),
+    ("schedules", SchedulesConfig::FIELDS),
     ("sql", SqlConfig::FIELDS),
     ("outbound", OutboundConfig::FIELDS),
     ("keyvalue", KeyvalueConfig::FIELDS),

@@ -15,6 +15,7 @@ mod keys;
 mod lifecycle;
 mod plugins;
 mod rows;
+mod schedules;
 mod services;
 mod snapshot;
 mod sqlite;
@@ -44,6 +45,10 @@ pub use self::rows::{
     Claim, ClaimKind, Consumer, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot,
     RejectedFile, Service, ServiceRecord, Tenant, TenantOrigin,
 };
+pub use self::schedules::{
+    NewRun, OpenRun, RunClaim, RunEnd, RunLease, RunOutcome, RunPrune, RunState, ScheduleKey, ScheduleRun, Schedules,
+    Standing,
+};
 pub use self::sqlite::{CONTROL_PLANE_FILE, SqliteControlPlane};
 pub use self::tenants::Tenants;
 pub use self::trust::{HighestVersion, KeptVersion, Trust, TrustedKey};
@@ -65,6 +70,7 @@ pub trait ControlPlane:
     + Lifecycle
     + Usages
     + Events
+    + Schedules
     + Send
     + Sync
 {

@@ -13,6 +13,7 @@ mod grants;
 mod keys;
 mod lifecycle;
 mod plugins;
+mod schedules;
 mod tenants;
 mod trust;
 mod usage;

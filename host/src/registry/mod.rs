@@ -27,6 +27,7 @@ mod ready;
 mod record;
 mod rejected;
 pub mod resolve;
+mod scheduled;
 pub mod settings;
 mod snapshot;
 mod start;

@@ -11,6 +11,7 @@ use super::endpoint::{self, Endpoint};
 use super::handler;
 use super::lifecycle::ON_ACTIVATE;
 use super::manifest::Manifest;
+use super::scheduled;
 use super::trust::Signer;
 use crate::runtime::{ExportedFunction, PluginKey, PreparedPlugin};
 
@@ -52,6 +53,11 @@ impl Plugin {
     /// What is called for each event that it hears, if it exports it.
     pub fn event_handler(&self) -> Option<&Arc<ExportedFunction>> {
         handler::event_handler(&self.prepared)
+    }
+
+    /// What is called at each tick of its schedules, if it exports it.
+    pub fn scheduled(&self) -> Option<&Arc<ExportedFunction>> {
+        scheduled::scheduled(&self.prepared)
     }
 
     pub fn key(&self) -> &PluginKey {
@@ -135,6 +141,18 @@ pub fn fit(manifest: &Manifest, prepared: &PreparedPlugin) -> Result<Vec<Endpoin
         && !handler::is_sound(&handler.shape)
     {
         problems.push("the exported `tenon:plugin/event-handler` is not that of wit/tenon-plugin".to_owned());
+    }
+    if !manifest.schedules.is_empty() && scheduled::scheduled(prepared).is_none() {
+        problems.push(
+            "$.schedules: there are schedules, but the component does not export `tenon:plugin/scheduled@1.0.0`: remove \
+             the schedules or implement the interface"
+                .to_owned(),
+        );
+    }
+    if let Some(run) = scheduled::scheduled(prepared)
+        && !scheduled::is_sound(&run.shape)
+    {
+        problems.push("the exported `tenon:plugin/scheduled` is not that of wit/tenon-plugin".to_owned());
     }
     match endpoint::bind(manifest, prepared) {
         Ok(endpoints) if problems.is_empty() => Ok(endpoints),

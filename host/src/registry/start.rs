@@ -5,13 +5,11 @@
 //! host was too busy to tell; so a file that spins as it starts costs one budget of processor time, not one a change.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::plugin::Plugin;
 use super::snapshot::TenantView;
 use crate::id::{CorrelationId, TenantId};
-use crate::permission::PermissionSet;
-use crate::runtime::{CallContext, CpuClock, Identity, Runtime};
+use crate::runtime::{Runtime, Unasked};
 
 /// The tenant of trials.
 pub(super) const TRIAL_TENANT: &str = "tenon-trial";
@@ -29,26 +27,16 @@ pub(super) async fn try_start(runtime: &Arc<Runtime>, plugin: &Plugin, view: &Te
         return known.clone().map_err(|failure| Failed { failure, passing: false });
     }
     let Ok(tenant) = TenantId::parse(TRIAL_TENANT) else { return Ok(()) };
-    let identity = Arc::new(Identity {
+    let limits = runtime.limits();
+    let context = runtime.unasked(Unasked {
         tenant,
-        user: None,
-        workspace: None,
-        roles: Vec::new(),
-        permissions: PermissionSet::none(),
         correlation_id: CorrelationId::new(),
         hops: 0,
-    });
-    let limits = runtime.limits();
-    let context = CallContext {
-        hook: Some("start"),
-        caller: None,
-        depth: 0,
-        deadline: Instant::now() + limits.wall_deadline(),
-        cpu: CpuClock::start(runtime.tenant(&identity.tenant)).allowance(limits.cpu_budget(), limits.sql_cpu()),
+        hook: "start",
         links: view.links().clone(),
-        sources: None,
-        identity,
-    };
+        deadline: limits.wall_deadline(),
+        cpu: limits.cpu_budget(),
+    });
     let clock = context.cpu.clock().clone();
     let tried = clock.run(runtime.try_instance(&plugin.prepared, context)).await;
     let result =

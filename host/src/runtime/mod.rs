@@ -37,6 +37,7 @@ mod statements;
 mod tenant;
 mod troubles;
 mod turns;
+mod unasked;
 
 pub use self::access::{Access, Missing};
 pub use self::announce::{Announcement, Announcements};
@@ -59,6 +60,7 @@ pub use self::signature::{
 };
 pub use self::tenant::Tenant;
 pub use self::troubles::{Ills, LinkHealth};
+pub use self::unasked::{Unasked, refused};
 
 use std::collections::HashMap;
 use std::sync::Arc;

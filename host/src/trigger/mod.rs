@@ -5,3 +5,4 @@
 //! theirs.
 
 pub mod events;
+pub mod schedules;

@@ -148,3 +148,26 @@ async fn logging() {
     .await;
     assert!(log.contains("logged plugin=importer 1.0.0 tenant=demo correlation=") && !log.contains("line 0"), "{log}");
 }
+
+#[tokio::test]
+async fn schedules() {
+    let host = Host::with_plugins(&["example-schedules"]).await;
+    for name in ["ada", "bob", "ada"] {
+        host.post("/plugins/club/members", json!({ "name": name })).await.data(201);
+    }
+    let tenon = async |args: &[&str]| {
+        let args = [args, &["--url", host.address()]].concat();
+        output(host.scratch().tenon(&args)).await.success()
+    };
+    assert_eq!(tenon(&["schedule", "run", "club", "daily-count"]).await.trim_end(), "daily-count of club was run");
+    // By hand again, on the same day or the next: the day's count is the latest.
+    tenon(&["schedule", "run", "club", "daily-count"]).await;
+    let counts = host.get("/plugins/club/counts").await;
+    assert!(counts.rows().iter().all(|count| count["members"] == 2), "{counts:?}");
+    tenon(&["schedule", "run", "club", "clean-up"]).await;
+    assert_eq!(host.get("/plugins/club/counts").await.json, counts.json, "it is not a year old");
+    let listed = tenon(&["schedules"]).await;
+    for said in ["daily-count", "55 23 * * *", "Europe/Vienna", "clean-up", "0 4 * * SUN", "done"] {
+        assert!(listed.contains(said), "{said}: {listed}");
+    }
+}

@@ -12,6 +12,7 @@
 //! * [`log`]: messages with a level, for operators and the tenant's administrators;
 //! * [`events`]: telling other plugins what has happened, and hearing it from them;
 //! * [`http`]: requests to hosts outside;
+//! * [`schedules`]: what is to be done by the clock;
 //! * [`ids`]: public ids such as `contact-7`, over the numbers in those tables;
 //! * [`fields`]: checking what came in, and naming every field that is wrong at once;
 //! * [`patch!`]: changing the fields that a change names;
@@ -34,6 +35,7 @@ pub mod ids;
 pub mod keyvalue;
 pub mod log;
 pub mod retry;
+pub mod schedules;
 pub mod sql;
 
 pub mod currency;
@@ -52,6 +54,7 @@ pub use fields::Fields;
 pub use ids::Ids;
 pub use lifecycle::Lifecycle;
 pub use retry::{Retry, retry};
+pub use schedules::{Scheduled, Tick};
 pub use time::Timestamp;
 
 mod bindings {

@@ -23,7 +23,7 @@ use crate::db::{
 
 impl SqliteControlPlane {
     /// Runs statements that take effect together or not at all.
-    async fn together<T: Send + 'static>(
+    pub(super) async fn together<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,

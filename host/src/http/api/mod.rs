@@ -20,6 +20,7 @@ mod purge;
 mod quotas;
 mod revision;
 mod rollouts;
+mod schedules;
 mod secrets;
 mod services;
 mod snapshots;
@@ -42,7 +43,7 @@ use crate::registry::{Snapshot, TenantView};
 pub(super) fn routes() -> Vec<Route> {
     let (plugins, tenants) = (
         [plugins(), installation(), snapshots(), decisions(), configuration(), grants(), rollouts(), signers()],
-        [tenants(), quotas(), keys(), records(), events()],
+        [tenants(), quotas(), keys(), records(), events(), schedules()],
     );
     plugins.into_iter().chain(tenants).flatten().collect()
 }
@@ -254,6 +255,18 @@ fn events() -> Vec<Route> {
             post(dead_letters::replay),
         ),
         Route::new(Method::DELETE, one, manage("dead-letters.drop"), delete(dead_letters::remove)),
+    ]
+}
+
+/// What runs by the clock.
+fn schedules() -> Vec<Route> {
+    let read = |operation| Rule::tenant(operation, "plugins:read");
+    let manage = |operation| Rule::tenant(operation, "plugins:manage");
+    let (runs, run) = ("/api/v1/schedules/{plugin}/{name}/runs", "/api/v1/schedules/{plugin}/{name}/run");
+    vec![
+        Route::new(Method::GET, "/api/v1/schedules", read("schedules.list"), get(schedules::list)),
+        Route::new(Method::GET, runs, read("schedules.runs"), get(schedules::runs)),
+        Route::new(Method::POST, run, manage("schedules.run"), post(schedules::run)),
     ]
 }
 

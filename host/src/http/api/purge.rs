@@ -96,6 +96,7 @@ impl Gone {
             if app.control().config_delete(tenant.as_str(), plugin.as_str()).await? {
                 self.configurations.push(tenant.to_string());
             }
+            app.control().schedule_forget(tenant.as_str(), plugin.as_str()).await?;
             self.done.insert(tenant.clone());
         }
         Ok(())

@@ -5,6 +5,7 @@ use semver::{Version, VersionReq};
 
 use super::function::FunctionRef;
 use super::path::PathTemplate;
+use super::schedule::{CronPattern, ScheduleName, ZoneName};
 use super::text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, Pattern, PermissionName, PermissionPart,
     VersionRequirement, WebUrl,
@@ -29,6 +30,9 @@ pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), Inv
         _ if named::<ComponentName>(definition) => ComponentName::RULE.check(text),
         _ if named::<WebUrl>(definition) => WebUrl::RULE.check(text),
         _ if named::<Email>(definition) => Email::RULE.check(text),
+        _ if named::<ScheduleName>(definition) => ScheduleName::RULE.check(text),
+        _ if named::<CronPattern>(definition) => CronPattern::parse(text).map(drop),
+        _ if named::<ZoneName>(definition) => ZoneName::parse(text).map(drop),
         _ if named::<Pattern>(definition) => Pattern::parse(text).map(drop),
         _ if named::<PathTemplate>(definition) => PathTemplate::parse(text).map(drop),
         _ if named::<FunctionRef>(definition) => FunctionRef::parse(text).map(drop),

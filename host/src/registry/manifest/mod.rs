@@ -19,6 +19,7 @@ mod model;
 mod path;
 mod problem;
 mod rules;
+mod schedule;
 mod schema;
 mod shape;
 mod text;
@@ -36,6 +37,7 @@ pub use json::MAX_MANIFEST_BYTES;
 pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
+pub use schedule::{CronPattern, Missed, Schedule, ScheduleName, ZoneName};
 pub use text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
     WebUrl,

@@ -12,6 +12,7 @@ use super::data::DataRules;
 use super::frontend::Frontend;
 use super::function::FunctionRef;
 use super::path::PathTemplate;
+use super::schedule::Schedule;
 use super::text::{Email, EventName, EventPattern, PermissionName, PermissionPart, VersionRequirement, WebUrl};
 use crate::id::{HostPattern, InterfaceName, PluginId, ServiceName};
 use crate::runtime::{Effect, PerMinute, RateRule, Rules};
@@ -70,6 +71,10 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub publishes: Vec<Published>,
+    /// What it does at certain times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub schedules: Vec<Schedule>,
     /// Services it offers to other plugins. Its component exports each under the same version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]

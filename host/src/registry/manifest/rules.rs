@@ -6,17 +6,19 @@
 use super::config_rules::check_config;
 use super::model::{Endpoint, Hook, Manifest, Method, Published};
 use super::problem::{JsonPath, Problems, quoted_list};
+use super::schedule::Schedule;
 use super::shape::nearest;
 use super::text::{HOST_TOPICS, PermissionName};
 
 type Rule = fn(&Manifest, &mut Problems);
 
 /// Each rule with the fields of the manifest that it reads.
-const RULES: [(&[&str], Rule); 10] = [
+const RULES: [(&[&str], Rule); 11] = [
     (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
     (&["permissions"], permissions_are_distinct),
     (&["hooks"], hooks_are_distinct),
     (&["publishes"], published_events_are_distinct_and_its_own),
+    (&["schedules"], schedules_are_distinct),
     (&["services"], services_are_distinct),
     (&["dependencies"], dependencies_are_distinct_and_explained),
     (&["outbound"], hosts_outside_are_distinct_and_explained),
@@ -83,6 +85,12 @@ fn published_events_are_distinct_and_its_own(manifest: &Manifest, problems: &mut
             problems.add(&list.item(index).field("name"), found, expected, "begin it with a word of the plugin's own");
         }
     }
+}
+
+fn schedules_are_distinct(manifest: &Manifest, problems: &mut Problems) {
+    let list = JsonPath::root().field("schedules");
+    let same = |a: &Schedule, b: &Schedule| a.name == b.name;
+    distinct(&list, "name", &manifest.schedules, same, |schedule| format!("`{}`", schedule.name), problems);
 }
 
 /// One service may be offered under several major versions, but only once under each.

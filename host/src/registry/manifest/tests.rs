@@ -28,6 +28,10 @@ fn whole() -> Value {
             {"host": "api.example.com", "description": "Rates", "ports": [443, 8443], "traceContext": true},
             {"host": "*.example.net", "description": "Pictures"},
         ],
+        "schedules": [
+            {"name": "nightly-report", "cron": "0 3 * * *", "timeZone": "Europe/Vienna", "missed": "once", "description": "Reports"},
+            {"name": "look", "cron": "*/5 * * * *"},
+        ],
         "services": [{"name": "crm:contacts", "version": "1.0.0", "description": "The people"}],
         "dependencies": [
             {"service": "mail:outbox", "version": "^1.2", "reason": "Sends the greeting",
@@ -269,6 +273,24 @@ fn a_host_outside_is_a_name_with_ports_and_a_reason() {
     assert_one(with("/outbound/-", host("a.example", json!([80, 81, 80]))), "$.outbound[2].ports[2]", "each one once");
     assert_one(with("/outbound/0/ports/0", json!(0)), "$.outbound[0].ports[0]", "at least 1");
     assert_one(with("/outbound/0/description", json!(" ")), "$.outbound[0].description", "tells operators");
+}
+
+#[test]
+fn a_schedule_has_a_name_of_its_own_a_time_and_a_place() {
+    let schedule = |name: &str| json!({"name": name, "cron": "* * * * *"});
+    assert_one(with("/schedules/-", schedule("look")), "$.schedules[2].name", "`look` again");
+    assert_one(with("/schedules/-", schedule("Look")), "$.schedules[2].name", "a schedule's name");
+    assert_one(with("/schedules/0/cron", json!("0 3 * *")), "$.schedules[0].cron", "five fields");
+    assert_one(with("/schedules/0/cron", json!("0 0 30 2 *")), "$.schedules[0].cron", "no such day");
+    assert_one(with("/schedules/0/timeZone", json!("Vienna")), "$.schedules[0].timeZone", "Europe/Vienna");
+    assert_one(with("/schedules/0/missed", json!("onse")), "$.schedules[0].missed", "did you mean `once`?");
+    assert_one(with("/schedules/0/every", json!("1m")), "$.schedules[0].every", "remove it");
+    let thousand: Vec<Value> = (0..1_000).map(|number| schedule(&format!("s{number}"))).collect();
+    assert_one(with("/schedules", json!(thousand)), "$.schedules", "at most 50");
+    let manifest = Manifest::parse(whole().to_string().as_bytes()).unwrap();
+    let read: Vec<_> = manifest.schedules.iter().map(|known| (known.definition(), known.missed)).collect();
+    let expected = [("0 3 * * * Europe/Vienna".to_owned(), Missed::Once), ("*/5 * * * * UTC".to_owned(), Missed::Skip)];
+    assert_eq!(read, expected);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Events, backoff, subscribers};
 use crate::db::{Delivery, Outcome, StoredEvent};
 use crate::id::{CorrelationId, PluginId, TenantId};
 use crate::registry::{Plugin, Served, TenantView};
-use crate::runtime::{CallContext, CallFailure, CpuClock, ExportedFunction, Fault, Identity};
+use crate::runtime::{CallFailure, ExportedFunction, Fault, Unasked};
 
 /// What a failed delivery is called among a plugin's failures.
 const HANDLE: &str = "handle";
@@ -64,20 +64,17 @@ impl Events {
         let event = &delivery.event;
         let correlation_id = CorrelationId::parse(&event.correlation_id).unwrap_or_else(|_| CorrelationId::new());
         let hops = u8::try_from(event.hops).unwrap_or(u8::MAX);
-        let clock = CpuClock::start(self.runtime.tenant(tenant));
-        let limits = self.runtime.limits();
-        let context = CallContext {
-            identity: Arc::new(Identity::of_the_host(tenant.clone(), correlation_id, hops)),
-            hook: Some(HANDLE),
-            caller: None,
-            depth: 0,
-            deadline: Instant::now() + self.limits.handler_deadline(),
-            cpu: clock.allowance(self.limits.handler_cpu(), limits.sql_cpu()),
+        let call = Unasked {
+            tenant: tenant.clone(),
+            correlation_id,
+            hops,
+            hook: HANDLE,
             links: view.links().clone(),
-            sources: None,
+            deadline: self.limits.handler_deadline(),
+            cpu: self.limits.handler_cpu(),
         };
         let value = value(tenant, delivery);
-        let answer = clock.run(self.runtime.call(&plugin.prepared, handler, context, &[value])).await;
+        let answer = self.runtime.call_unasked(&plugin.prepared, handler, call, &[value]).await;
         self.runtime.reports().handled(plugin.key(), tenant, answer.as_ref().err());
         match answer.map(read) {
             Ok(Answer::Handled) => Outcome::Done,

@@ -50,6 +50,8 @@ fn command(section: &str, theirs: &Tenant) -> Option<Vec<String>> {
 fn argument(before: &[String], name: &str, theirs: &Tenant) -> String {
     let first = |kind| theirs.ids(kind).remove(0);
     match (before[0].as_str(), name) {
+        ("schedule", "PLUGIN") => "timer".to_owned(),
+        ("schedule", "SCHEDULE") => "note".to_owned(),
         (_, "PLUGIN") => "phases".to_owned(),
         ("key", "ID") => first(Kind::Key),
         ("snapshot", "ID") => first(Kind::Snapshot),

@@ -42,6 +42,8 @@ impl Names<'_> {
                 Self::Own(_) => plugins,
                 Self::Theirs(_) => [plugins, vec![tenant.id.clone()]].concat(),
             },
+            ("schedules", "plugin") => vec!["timer".to_owned()],
+            ("{plugin}", "name") => vec!["note".to_owned()],
             ("tenants", "id") => tenant.ids(Kind::Tenant),
             ("keys", "id") => tenant.ids(Kind::Key),
             ("snapshots", "snapshot") => tenant.ids(Kind::Snapshot),

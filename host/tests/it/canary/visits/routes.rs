@@ -132,7 +132,7 @@ impl Route {
             "keys.create" => Some(json!({"name": "a visit", "role": "guest"})),
             "keys.expire" => Some(json!({"expiresAt": null})),
             "events.publish" => Some(json!({"type": "news.plain", "data": "a visit"})),
-            "dead-letters.replay" | "dead-letters.drop" => Some(json!({})),
+            "dead-letters.replay" | "dead-letters.drop" | "schedules.run" => Some(json!({})),
             operation => panic!("{operation} is new: say here what it takes"),
         }
     }

@@ -19,7 +19,7 @@ pub use self::error::{Broken, ConfigError};
 pub use self::sections::{
     AuthConfig, BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig,
     HttpConfig, JwtAlgorithm, JwtConfig, KeyvalueConfig, Leave, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig,
-    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SqlConfig, TenantConfig, TrustConfig,
+    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SharedDataConfig, SqlConfig, TenantConfig, TrustConfig,
 };
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
@@ -76,6 +76,8 @@ section::section! {
         outbound: OutboundConfig = OutboundConfig::default(),
         /// What a plugin can take through keys and values, for each tenant.
         keyvalue: KeyvalueConfig = KeyvalueConfig::default(),
+        /// What a plugin can take through shared data, for each tenant.
+        shared_data: SharedDataConfig = SharedDataConfig::default(),
         /// The host's own database.
         db: DbConfig = DbConfig::default(),
     }

@@ -21,6 +21,7 @@ mod problem;
 mod rules;
 mod schema;
 mod shape;
+mod shared;
 mod text;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use json::MAX_MANIFEST_BYTES;
 pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
+pub use shared::{NamespaceRead, OwnedNamespace, Reader, SharedData};
 pub use text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
     WebUrl,

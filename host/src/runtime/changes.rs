@@ -200,8 +200,14 @@ impl Sources {
 
 /// Notes what a call reads of shared data.
 pub(super) struct Reads {
-    pub(super) tenant: Arc<Tenant>,
-    pub(super) sources: Arc<Sources>,
+    tenant: Arc<Tenant>,
+    sources: Arc<Sources>,
+}
+
+impl Reads {
+    pub(super) fn noted_in(sources: &Arc<Sources>, tenant: &Arc<Tenant>) -> Box<dyn Dependent> {
+        Box::new(Self { tenant: tenant.clone(), sources: sources.clone() })
+    }
 }
 
 impl Dependent for Reads {

@@ -24,7 +24,7 @@ use crate::capability::events::{EventsCall, EventsView};
 use crate::capability::keyvalue::KeyvalueView;
 use crate::capability::logging::LoggingView;
 use crate::capability::outbound::{Caller, OutboundContext, Room};
-use crate::capability::shared_data::{Dependent, SharedDataView};
+use crate::capability::shared_data::SharedDataView;
 use crate::capability::sql::{SqlContext, SqlView, Terms};
 use crate::config::LimitsConfig;
 use crate::fault;
@@ -187,12 +187,11 @@ impl CallState {
 
     pub(crate) fn shared_data(&mut self) -> SharedDataView<'_> {
         let (plugin, context) = (&self.plugin, &self.context);
-        let reads = |sources: &Arc<_>| Reads { tenant: context.tenant().clone(), sources: sources.clone() };
         SharedDataView {
             owned: plugin.namespaces(),
             reads: context.links.reads(plugin),
             limits: &self.runtime.shared_data,
-            dependent: context.sources.as_ref().map(|sources| Box::new(reads(sources)) as Box<dyn Dependent>),
+            dependent: context.sources.as_ref().map(|sources| Reads::noted_in(sources, context.tenant())),
             events: events(&self.runtime, plugin, context, &mut self.sql, &mut self.table),
         }
     }

@@ -97,7 +97,8 @@ impl Revoke {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let named = self.named.each();
         if named.is_empty() {
-            let what = "say what is taken back: --service, --permission, --event, --host, --trace or --namespace".to_owned();
+            let what =
+                "say what is taken back: --service, --permission, --event, --host, --trace or --namespace".to_owned();
             return Err(super::Usage(what).into());
         }
         super::block_on(async {

@@ -162,10 +162,9 @@ fn events_fit_together(config: &Config) -> Result<(), Broken> {
 
 fn a_value_fits_into_its_row(config: &Config) -> Result<(), Broken> {
     let (keyvalue, shared) = (&config.keyvalue, &config.shared_data);
-    for (section, key_bytes, value_bytes) in [
-        ("keyvalue", keyvalue.key_bytes, keyvalue.value_bytes),
-        ("shared_data", shared.key_bytes, shared.value_bytes),
-    ] {
+    for (section, key_bytes, value_bytes) in
+        [("keyvalue", keyvalue.key_bytes, keyvalue.value_bytes), ("shared_data", shared.key_bytes, shared.value_bytes)]
+    {
         let beside = key_bytes.saturating_mul(2).saturating_add(4096);
         let most = config.sql.value_bytes.saturating_sub(beside);
         require(value_bytes <= most, || Broken {

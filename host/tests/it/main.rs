@@ -37,6 +37,7 @@ mod resilience;
 mod resolution;
 mod rollouts;
 mod rules;
+mod shared_data;
 mod sql;
 mod sql_time;
 mod storage;

@@ -111,9 +111,7 @@ impl Guest for Analytics {
 fn compute(id: String) -> Result<ReportResult, Error> {
     let known = REPORTS.iter().find(|(known, ..)| *known == id);
     let Some(&(_, name, type_, _)) = known else {
-        return Err(Error::NotFound(format!(
-            "there is no report {id:?}; the list of reports names those there are"
-        )));
+        return Err(Error::NotFound(format!("there is no report {id:?}; the list of reports names those there are")));
     };
     let outcome = match type_ {
         ReportType::ContactsSummary => contacts::summary(),

@@ -37,7 +37,9 @@ impl SharedDataError {
     /// Of a namespace that the manifest does not name in `list`.
     pub(super) fn undeclared(name: &str, list: &str) -> Self {
         let name = excerpt(name);
-        Self::Denied(format!("the namespace {name:?} is not declared: add it to `sharedData.{list}` in the plugin's manifest"))
+        Self::Denied(format!(
+            "the namespace {name:?} is not declared: add it to `sharedData.{list}` in the plugin's manifest"
+        ))
     }
 
     pub(super) fn not_owned(name: &str) -> Self {

@@ -199,7 +199,9 @@ impl<'a> SharedDataView<'a> {
         self.key_fits(&key)?;
         match self.owned.iter().find(|own| own.namespace.as_str() == name) {
             Some(own) => Ok(Place { own, key }),
-            None if self.reads.iter().any(|asked| asked.namespace.as_str() == name) => Err(SharedDataError::not_owned(name)),
+            None if self.reads.iter().any(|asked| asked.namespace.as_str() == name) => {
+                Err(SharedDataError::not_owned(name))
+            }
             None => Err(SharedDataError::undeclared(name, "owns")),
         }
     }
@@ -221,12 +223,7 @@ impl<'a> SharedDataView<'a> {
     }
 
     /// The deed that sets a value, for so many milliseconds.
-    fn setting(
-        &self,
-        value: Vec<u8>,
-        ttl_ms: Option<u64>,
-        expected: Option<i64>,
-    ) -> Result<Deed, SharedDataError> {
+    fn setting(&self, value: Vec<u8>, ttl_ms: Option<u64>, expected: Option<i64>) -> Result<Deed, SharedDataError> {
         let (found, most) = (value.len(), self.limits.value_bytes);
         if found > most {
             return Err(SharedDataError::too_large("value", found, most, "shared_data.value_bytes"));
@@ -296,7 +293,8 @@ impl wit::Host for SharedDataView<'_> {
     ) -> Fallible<u64> {
         fault::point("tenon:host/shared-data.compare-and-swap");
         // A number that no version has is lost to whatever is there.
-        let expected = expected.map_or(ABSENT, |version| i64::try_from(version).ok().filter(|at| *at > 0).unwrap_or(-1));
+        let expected =
+            expected.map_or(ABSENT, |version| i64::try_from(version).ok().filter(|at| *at > 0).unwrap_or(-1));
         let deed = self.setting(value, ttl_ms, Some(expected))?;
         Ok(version(self.change(&namespace, key, deed).await?)?)
     }

@@ -46,7 +46,7 @@ pub use self::migrate::{Migration, Moved};
 pub(super) use self::registry::Opened;
 pub use self::registry::Purged;
 pub use self::restore::Restored;
-pub use self::shared::{Beside, Deed, Shared, SharedChange, SharedEntry, SharedPage};
+pub use self::shared::{Beside, Deed, Shared, SharedChange, SharedEntry, SharedInfo, SharedPage};
 pub use self::snapshots::{InvalidSnapshotId, Snapshot, SnapshotId};
 #[doc(hidden)]
 pub use self::soundness::soundness;

@@ -13,6 +13,7 @@ use super::{
     entries::ABSENT,
     error::SqlError,
     guard::Mode,
+    host::HostDatabase,
     link,
     transaction::{Transaction, taken_back_if_it_fails},
     value::Value,
@@ -46,6 +47,9 @@ const SET_USE: &str = "INSERT INTO _tenon_shared_use (namespace, keys, bytes, ve
     ON CONFLICT (namespace) DO UPDATE SET keys = excluded.keys, bytes = excluded.bytes, version = excluded.version";
 const LESS: &str = "UPDATE _tenon_shared_use SET keys = keys - 1, bytes = bytes - ?2 WHERE namespace = ?1";
 
+const INFOS: &str = "SELECT id, namespace, key, version, length(value), expires_at_ms FROM _tenon_shared
+    WHERE id > ?1 AND (expires_at_ms IS NULL OR expires_at_ms > ?2) ORDER BY id LIMIT ?3";
+
 /// What is under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedEntry {
@@ -61,6 +65,18 @@ pub struct SharedPage {
     /// The number of the last, if there are more.
     pub next: Option<i64>,
     /// When the first of them expires, if any does.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// An entry without its value, for whoever looks after the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedInfo {
+    /// Greater than that of every entry before it in a list.
+    pub id: i64,
+    pub namespace: String,
+    pub key: String,
+    pub version: i64,
+    pub bytes: i64,
     pub expires_at_ms: Option<i64>,
 }
 
@@ -112,6 +128,36 @@ impl fmt::Debug for Beside {
     }
 }
 
+impl HostDatabase {
+    /// The entries of all namespaces after one, as many as this.
+    ///
+    /// # Errors
+    /// Those of any statement.
+    pub async fn shared_infos(&self, after: i64, most: u32, now_ms: i64) -> Result<Vec<SharedInfo>, SqlError> {
+        let parameters = [after, now_ms, most.into()].map(Value::Integer);
+        let found = self.query(INFOS, parameters.into()).await?;
+        Ok(found.rows.into_iter().filter_map(SharedInfo::read).collect())
+    }
+}
+
+impl SharedInfo {
+    fn read(row: Vec<Value>) -> Option<Self> {
+        let [
+            Value::Integer(id),
+            Value::Text(namespace),
+            Value::Text(key),
+            Value::Integer(version),
+            Value::Integer(bytes),
+            expires,
+        ] = <[Value; 6]>::try_from(row).ok()?
+        else {
+            return None;
+        };
+        let expires_at_ms = if let Value::Integer(at) = expires { Some(at) } else { None };
+        Some(Self { id, namespace, key, version, bytes, expires_at_ms })
+    }
+}
+
 impl TenantDatabase {
     pub async fn shared_fetch(
         self: &Arc<Self>,
@@ -121,9 +167,8 @@ impl TenantDatabase {
         terms: &Terms,
     ) -> Result<Option<SharedEntry>, SqlError> {
         let (namespace, key) = (namespace.to_owned(), key.to_owned());
-        let entry = |row: &Row<'_>| {
-            Ok(SharedEntry { version: row.get(0)?, expires_at_ms: row.get(1)?, value: row.get(2)? })
-        };
+        let entry =
+            |row: &Row<'_>| Ok(SharedEntry { version: row.get(0)?, expires_at_ms: row.get(1)?, value: row.get(2)? });
         self.look(terms, move |connection| {
             Ok(connection.prepare_cached(FETCH)?.query_row(params![namespace, key, now_ms], entry).optional()?)
         })
@@ -223,7 +268,9 @@ fn make(connection: &Connection, change: SharedChange, limits: &SharedDataConfig
             let now = found.as_ref().map_or(ABSENT, |entry| entry.version);
             match expected {
                 Some(expected) if expected != now => return Ok(Shared::Lost(now)),
-                _ => Shared::Changed(set(connection, (&namespace, &key), &value, expires_at_ms, found, now_ms, limits)?),
+                _ => {
+                    Shared::Changed(set(connection, (&namespace, &key), &value, expires_at_ms, found, now_ms, limits)?)
+                }
             }
         }
         Deed::Delete => match found {
@@ -266,7 +313,9 @@ fn set(
         Some(entry) => {
             connection.prepare_cached(UPDATE)?.execute(params![entry.id, used.version, expires_at_ms, value])?
         }
-        None => connection.prepare_cached(INSERT)?.execute(params![namespace, key, used.version, expires_at_ms, value])?,
+        None => {
+            connection.prepare_cached(INSERT)?.execute(params![namespace, key, used.version, expires_at_ms, value])?
+        }
     };
     used.keys += i64::from(found.is_none());
     used.bytes += after - before;

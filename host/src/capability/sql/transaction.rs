@@ -54,11 +54,9 @@ impl Transaction {
             return result;
         }
         let (statement, limits) = (statement.clone(), lease.database.limits.clone());
-        self.run(deadline, move |link| {
-            match statement.is_read_only() {
-                true => link::rows(link.switch(Mode::Plugin), statement.sql(), &parameters, &limits),
-                false => returning(link, &statement, &parameters, &limits),
-            }
+        self.run(deadline, move |link| match statement.is_read_only() {
+            true => link::rows(link.switch(Mode::Plugin), statement.sql(), &parameters, &limits),
+            false => returning(link, &statement, &parameters, &limits),
         })
         .await
     }
@@ -149,12 +147,7 @@ fn over() -> SqlError {
 }
 
 /// See [`super::database`]'s function of this name; here a savepoint takes the change back.
-fn returning(
-    link: &Link,
-    statement: &Checked,
-    parameters: &[Value],
-    limits: &SqlConfig,
-) -> Result<RowSet, SqlError> {
+fn returning(link: &Link, statement: &Checked, parameters: &[Value], limits: &SqlConfig) -> Result<RowSet, SqlError> {
     taken_back_if_it_fails(link, || {
         let connection = link.switch(Mode::Plugin);
         link.counted(|| link::rows(connection, statement.sql(), parameters, limits))

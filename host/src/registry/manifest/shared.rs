@@ -85,7 +85,14 @@ impl OwnedNamespace {
 pub(super) fn namespaces_are_distinct_and_its_own(manifest: &Manifest, problems: &mut Problems) {
     let owns = JsonPath::root().field("sharedData").field("owns");
     let owned = &manifest.shared_data.owns;
-    distinct(&owns, "namespace", owned, |a, b| a.namespace == b.namespace, |of| format!("`{}`", of.namespace), problems);
+    distinct(
+        &owns,
+        "namespace",
+        owned,
+        |a, b| a.namespace == b.namespace,
+        |of| format!("`{}`", of.namespace),
+        problems,
+    );
     for (index, OwnedNamespace { namespace, readers, .. }) in owned.iter().enumerate() {
         if namespace.owner() != manifest.id.as_str() {
             let expected = format!("one that begins with the plugin's id, `{}.`", manifest.id);
@@ -104,7 +111,14 @@ pub(super) fn namespaces_are_distinct_and_its_own(manifest: &Manifest, problems:
 pub(super) fn namespaces_read_are_distinct_and_of_others(manifest: &Manifest, problems: &mut Problems) {
     let list = JsonPath::root().field("sharedData").field("reads");
     let reads = &manifest.shared_data.reads;
-    distinct(&list, "namespace", reads, |a, b| a.namespace == b.namespace, |of| format!("`{}`", of.namespace), problems);
+    distinct(
+        &list,
+        "namespace",
+        reads,
+        |a, b| a.namespace == b.namespace,
+        |of| format!("`{}`", of.namespace),
+        problems,
+    );
     for (index, NamespaceRead { namespace, description }) in reads.iter().enumerate() {
         if namespace.owner() == manifest.id.as_str() {
             let expected = "a namespace of another plugin: its own a plugin reads anyway";

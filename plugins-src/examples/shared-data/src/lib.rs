@@ -76,6 +76,10 @@ impl Guest for Board {
         let update: Option<DealUpdate> = CRM.json("last-deal-update")?;
         Ok(update.map(|update| update.deal_id))
     }
+
+    fn changes() -> Result<u64, Error> {
+        Ok(number(COUNTS.get("deals-changed")?))
+    }
 }
 
 impl EventHandler for Board {

@@ -66,7 +66,8 @@ impl World {
     async fn used(&self) -> (i64, i64) {
         let read = |connection: &Connection| {
             let noted = Use::read(connection, NAMESPACE)?;
-            let counted = "SELECT count(*), coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) FROM _tenon_shared";
+            let counted =
+                "SELECT count(*), coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) FROM _tenon_shared";
             let counted: (i64, i64) = connection.query_row(counted, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(((noted.keys, noted.bytes), counted))
         };

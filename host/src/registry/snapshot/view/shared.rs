@@ -32,7 +32,10 @@ fn offered(reader: &PluginId, namespace: &Namespace, served: &HashMap<PluginId, 
     let owner = match served.get(namespace.owner()) {
         Some(Served::Active(owner)) => owner,
         Some(Served::Inactive { reason, .. }) => {
-            return Reach::Absent(format!("plugin {}, which owns {namespace}, is not active: {reason}", namespace.owner()));
+            return Reach::Absent(format!(
+                "plugin {}, which owns {namespace}, is not active: {reason}",
+                namespace.owner()
+            ));
         }
         None => return Reach::Absent(format!("plugin {}, which owns {namespace}, is not there", namespace.owner())),
     };

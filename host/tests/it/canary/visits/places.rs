@@ -11,6 +11,7 @@ mod keyvalue;
 mod logs;
 mod rollouts;
 mod rows;
+mod shared_data;
 mod snapshots;
 
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ pub trait Place: Sync {
 }
 
 /// In the order in which they are planted: later ones build on what earlier ones left in `phases`.
-pub const ALL: [&dyn Place; 12] = [
+pub const ALL: [&dyn Place; 13] = [
     &rows::Rows,
     &kept::Kept,
     &snapshots::Snapshots,
@@ -42,6 +43,7 @@ pub const ALL: [&dyn Place; 12] = [
     &keys::Keys,
     &events::Events,
     &keyvalue::Keyvalue,
+    &shared_data::SharedData,
     &logs::Logs,
     &rollouts::Rollouts,
     &audit::Audit,

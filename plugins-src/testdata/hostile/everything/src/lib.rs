@@ -5,8 +5,8 @@
 use demo::probe::probe;
 use demo::probe::probe_deferred::SleepCall;
 use exports::hostile::everything::everything::{Error, Guest};
-use tenon::host::{events, shared_data};
 use tenon::host::sql::{self, Transaction};
+use tenon::host::{events, shared_data};
 use wasi::config::store as settings;
 use wasi::keyvalue::atomics::{self, Cas};
 use wasi::keyvalue::{batch, store};

@@ -234,7 +234,8 @@ impl Guest for Keeper {
 
     fn share_swap(namespace: String, key: String) -> Result<u32, Error> {
         for tries in 1.. {
-            let (version, value) = shared_data::get(&namespace, &key)?.map(|entry| (entry.version, entry.value)).unzip();
+            let (version, value) =
+                shared_data::get(&namespace, &key)?.map(|entry| (entry.version, entry.value)).unzip();
             let number = value.map_or(Ok(0), |value| String::from_utf8_lossy(&value).parse::<u64>());
             let number = number.map_err(|error| Error::Refused(error.to_string()))?;
             match shared_data::compare_and_swap(&namespace, &key, version, (number + 1).to_string().as_bytes(), None) {

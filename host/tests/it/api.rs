@@ -60,7 +60,14 @@ async fn a_service_lists_its_own_endpoints_as_a_client_calls_them() {
             each.map(|endpoint| format!("{} {}", endpoint["method"], endpoint["path"]).replace('"', "")).collect()
         })
         .collect();
-    assert_eq!(endpoints[0], ["GET /plugins/analytics/reports", "POST /plugins/analytics/reports/{id}/run"]);
+    assert_eq!(
+        endpoints[0],
+        [
+            "GET /plugins/analytics/reports",
+            "GET /plugins/analytics/reports/{id}",
+            "POST /plugins/analytics/reports/{id}/run",
+        ]
+    );
     assert_eq!(
         endpoints[1],
         [

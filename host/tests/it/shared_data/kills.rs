@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{NEWS, OPEN, get, sharers};
-use crate::common::{Client, Host, eventually, rounds};
+use super::{NEWS, OPEN, get, hearing, sharers, start};
+use crate::common::{Client, eventually, rounds};
 
 const CONFIG: &str = "log.filter = \"error\"\nlimits.cpu_budget_ms = 5000\nlimits.sql_cpu_ms = 20000\n\
     events.backoff_first_ms = 20\nevents.backoff_most_ms = 200\nevents.attempts = 1000\nevents.lease_ms = 2000\n\
@@ -53,9 +53,7 @@ async fn write(client: Client, ledger: Arc<Mutex<Ledger>>, writer: String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_kill_9_and_is_heard_of() {
-    let scratch = sharers();
-    let config = scratch.file("tenon.toml", CONFIG);
-    let mut host = Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await;
+    let mut host = start(sharers(hearing), CONFIG).await;
     let ledger = Arc::<Mutex<Ledger>>::default();
     for round in 0..rounds(5_u64, 200) {
         let mut writers = JoinSet::new();

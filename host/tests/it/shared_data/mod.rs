@@ -33,7 +33,6 @@ fn manifest(id: &str, package: &str, shared_data: Value) -> Value {
     ]);
     json!({
         "id": id, "name": id, "version": "1.0.0", "sharedData": shared_data, "endpoints": endpoints,
-        "hooks": [{ "name": "shared-data.changed", "from": "sharer-a" }],
     })
 }
 
@@ -42,22 +41,31 @@ fn reads(namespaces: &[&str]) -> Value {
     json!({ "reads": namespaces.iter().map(read).collect::<Vec<_>>() })
 }
 
-/// All three sharers.
-fn sharers() -> Scratch {
+/// The manifest of one that hears of changes.
+fn hearing(mut manifest: Value) -> Value {
+    manifest["hooks"] = json!([{ "name": "shared-data.changed", "from": "sharer-a" }]);
+    manifest
+}
+
+/// All three sharers, with their manifests as they are, or [`hearing`].
+fn sharers(with: fn(Value) -> Value) -> Scratch {
     let scratch = Scratch::with_plugins(&[]);
     let owns = json!({ "owns": [
         { "namespace": OPEN, "readers": ["sharer-b"] }, { "namespace": NEWS, "readers": ["*"] }, { "namespace": SHUT },
     ] });
-    scratch.add_plugin_as("sharer", "a", &manifest("sharer-a", "sharer", owns));
+    scratch.add_plugin_as("sharer", "a", &with(manifest("sharer-a", "sharer", owns)));
     for (file, id, package) in [("b", "sharer-b", "sharez"), ("c", "sharer-c", "sharey")] {
-        scratch.add_plugin_as("sharer", file, &manifest(id, package, reads(&[OPEN, NEWS, SHUT])));
+        scratch.add_plugin_as("sharer", file, &with(manifest(id, package, reads(&[OPEN, NEWS, SHUT]))));
         scratch.rename_in_plugin(file, "demo:sharer", &format!("demo:{package}"));
     }
     scratch
 }
 
 async fn host(config: &str) -> Host {
-    let scratch = sharers();
+    start(sharers(|manifest| manifest), config).await
+}
+
+async fn start(scratch: Scratch, config: &str) -> Host {
     let config = scratch.file("tenon.toml", config);
     Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await
 }
@@ -310,7 +318,7 @@ async fn every_limit_is_told_by_its_name() {
 
 #[tokio::test]
 async fn a_namespace_belongs_to_the_plugin_whose_id_it_begins_with() {
-    let scratch = sharers();
+    let scratch = sharers(|manifest| manifest);
     let thief = json!({ "owns": [{ "namespace": OPEN, "readers": ["*"] }] });
     scratch.add_plugin_as("sharer", "d", &manifest("sharer-d", "sharex", thief));
     scratch.rename_in_plugin("d", "demo:sharer", "demo:sharex");

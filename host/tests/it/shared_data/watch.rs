@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NEWS, OPEN, SHUT, call, host, set};
+use super::{NEWS, OPEN, SHUT, call, hearing, host, set, sharers, start};
 use crate::common::{Client, eventually};
 
 /// What a sharer has heard, once there is so much: namespace, key, version and whether it was deleted, by version.
@@ -21,7 +21,7 @@ async fn heard(client: &Client, plugin: &str, count: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn whoever_may_read_a_namespace_hears_of_its_changes() {
-    let host = host("log.filter = \"error\"").await;
+    let host = start(sharers(hearing), "log.filter = \"error\"").await;
     let shut = set(&host, SHUT, "k", "x").await;
     let first = set(&host, OPEN, "k", "x").await;
     let transact = json!({ "namespace": OPEN, "key": "given-up", "value": "x", "gone": "k", "commit": false });

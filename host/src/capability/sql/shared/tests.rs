@@ -1,11 +1,16 @@
 //! Shared data of one database: exact counts, versions that never come back, nothing that has expired.
 
+use super::change::Use;
 use super::*;
-use crate::capability::sql::account::free;
-use crate::config::SqlConfig;
+use crate::capability::sql::{ABSENT, account::free};
+use crate::config::{SharedDataConfig, SqlConfig};
 use crate::usage::Usage;
 use proptest::prelude::*;
-use std::{collections::BTreeMap, time::Duration};
+use rusqlite::Connection;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 const NAMESPACE: &str = "crm.events";
 

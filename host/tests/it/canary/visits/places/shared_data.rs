@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Place;
 use crate::canary::visits::tenants::{Installation, Kind, Tenant};
+use crate::canary::visits::visitor::Visitor;
 
 pub struct SharedData;
 
@@ -18,5 +19,10 @@ impl Place for SharedData {
         tenant.owner.put(&path, body).await.data(200);
         tenant.named(Kind::Row, &name);
         tenant.owner.get(&path).await.data(200);
+    }
+
+    async fn search(&self, visitor: &Visitor<'_>) {
+        visitor.get("/api/v1/plugins/board/shared-data").await;
+        visitor.get("/api/v1/plugins/crm/shared-data?limit=200").await;
     }
 }

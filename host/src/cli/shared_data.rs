@@ -5,7 +5,9 @@ use reqwest::Method;
 use super::client::Connection;
 use super::output::Output;
 
-/// Show what a plugin shares with others for a tenant: keys, sizes and until when, never the values.
+/// Show what a plugin shares with others for a tenant.
+///
+/// Namespaces, keys, sizes and until when, never the values.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  tenon shared-data crm --tenant acme")]
 pub(super) struct SharedData {

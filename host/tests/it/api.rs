@@ -138,7 +138,7 @@ async fn links_are_explained_in_words_and_for_programs() {
     let answer = host.get("/api/v1/plugins/analytics/links").await;
     let links = answer.data(200);
     let text = "analytics 1.0.0 — active\n  crm:contacts/contacts ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  \
-                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n";
+                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  reads crm.events  ->  crm\n";
     assert_eq!(links["text"], text);
     let link = &links["versions"][0]["links"][1];
     assert_eq!(link["outcome"]["provider"], json!({"id": "crm", "version": "1.0.0", "export": "1.0.0"}));

@@ -19,8 +19,8 @@ pub use self::error::{Broken, ConfigError};
 pub use self::sections::{
     AuthConfig, BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig,
     HttpConfig, JwtAlgorithm, JwtConfig, KeyvalueConfig, Leave, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig,
-    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SqlConfig,
-    TenantConfig, TrustConfig,
+    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SharedDataConfig,
+    SqlConfig, TenantConfig, TrustConfig,
 };
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
@@ -79,6 +79,8 @@ section::section! {
         outbound: OutboundConfig = OutboundConfig::default(),
         /// What a plugin can take through keys and values, for each tenant.
         keyvalue: KeyvalueConfig = KeyvalueConfig::default(),
+        /// What a plugin can take through shared data, for each tenant.
+        shared_data: SharedDataConfig = SharedDataConfig::default(),
         /// The host's own database.
         db: DbConfig = DbConfig::default(),
     }

@@ -283,6 +283,25 @@ impl HostPattern {
 }
 
 text_type! {
+    /// A namespace of shared data. Its first word is the plugin that owns it, so no other can claim it.
+    Namespace {
+        what: "a namespace of shared data",
+        allowed: "the id of the plugin that owns it, and after a dot each one or more words of a-z, 0-9, _ and -",
+        example: "crm.events",
+        pattern: r"^[a-z0-9][a-z0-9_-]{0,62}(\.[a-z0-9][a-z0-9_-]*)+$",
+        max_length: 128,
+        accepts: is_namespace,
+    }
+}
+
+impl Namespace {
+    /// The id of the plugin that owns it.
+    pub fn owner(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+}
+
+text_type! {
     /// A service, which is a WIT package without its version.
     ServiceName {
         what: "a service name",
@@ -363,6 +382,12 @@ fn is_host_pattern(text: &str) -> bool {
         Some(below) => below.contains('.') && is_host_name(below),
         None => is_host_name(text),
     }
+}
+
+fn is_namespace(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    let is_word = |word: &str| !word.is_empty() && !word.starts_with(['_', '-']) && word.bytes().all(inner);
+    text.split_once('.').is_some_and(|(owner, words)| is_file_name(owner) && words.split('.').all(is_word))
 }
 
 fn is_visible_ascii(text: &str) -> bool {
@@ -467,12 +492,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_namespace_begins_with_the_plugin_that_owns_it() {
+        for (text, owner) in [("crm.events", "crm"), ("7-up.a.b_c", "7-up"), ("a.0", "a")] {
+            assert_eq!(Namespace::parse(text).unwrap().owner(), owner);
+        }
+        for text in ["crm", "crm.", ".crm", "crm..events", "crm.Events", "crm.a b", "-crm.a", "crm.-a", "crm.*", ""] {
+            assert!(Namespace::parse(text).is_err(), "{text:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_published_pattern_is_the_grammar(text in "[a-cA-B0-1_:/. -]{0,10}|[!-~é]{0,8}|[*]?[.a-b0-]{0,9}") {
             for rule in [
                 TenantId::RULE, PluginId::RULE, UserId::RULE, RoleName::RULE, WorkspaceId::RULE,
                 CorrelationId::RULE, ServiceName::RULE, InterfaceName::RULE, KeyId::RULE, HostName::RULE, HostPattern::RULE,
+                Namespace::RULE,
             ] {
                 let published = regex::Regex::new(rule.pattern).unwrap().is_match(&text);
                 prop_assert_eq!(published, (rule.accepts)(&text), "{} {:?}", rule.what, text);

@@ -10,4 +10,5 @@ pub mod events;
 pub mod keyvalue;
 pub mod logging;
 pub mod outbound;
+pub mod shared_data;
 pub mod sql;

@@ -61,6 +61,9 @@ struct Named {
     /// To tell this host outside which request they belong to
     #[arg(long, value_name = "HOST")]
     trace: Vec<String>,
+    /// To read this namespace of another plugin's shared data, as `crm.events`
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Vec<String>,
 }
 
 impl Named {
@@ -70,7 +73,8 @@ impl Named {
         let events = self.event.iter().map(|value| ("event", value.as_str()));
         let hosts = self.host.iter().map(|value| ("host", value.as_str()));
         let traced = self.trace.iter().map(|value| ("trace", value.as_str()));
-        services.chain(permissions).chain(events).chain(hosts).chain(traced).collect()
+        let namespaces = self.namespace.iter().map(|value| ("namespace", value.as_str()));
+        services.chain(permissions).chain(events).chain(hosts).chain(traced).chain(namespaces).collect()
     }
 }
 
@@ -93,7 +97,8 @@ impl Revoke {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let named = self.named.each();
         if named.is_empty() {
-            let what = "say what is taken back: --service, --permission, --event, --host or --trace".to_owned();
+            let what =
+                "say what is taken back: --service, --permission, --event, --host, --trace or --namespace".to_owned();
             return Err(super::Usage(what).into());
         }
         super::block_on(async {

@@ -25,6 +25,7 @@ mod schedule;
 mod secret;
 mod serve;
 mod settings;
+mod shared_data;
 mod sign;
 mod snapshot;
 mod status;
@@ -74,6 +75,7 @@ enum Command {
     Rollback(rollout::Rollback),
     Rollouts(rollout::Rollouts),
     Snapshot(snapshot::Snapshot),
+    SharedData(shared_data::SharedData),
     Grant(grant::Grant),
     Revoke(grant::Revoke),
     Audit(audit::Audit),
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(rollback) => rollback.run(),
         Command::Rollouts(rollouts) => rollouts.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
+        Command::SharedData(shared_data) => shared_data.run(),
         Command::Grant(grant) => grant.run(),
         Command::Revoke(revoke) => revoke.run(),
         Command::Audit(audit) => audit.run(),

@@ -179,14 +179,20 @@ fn schedules_fit_together(config: &Config) -> Result<(), Broken> {
 }
 
 fn a_value_fits_into_its_row(config: &Config) -> Result<(), Broken> {
-    let beside = config.keyvalue.key_bytes.saturating_mul(2).saturating_add(4096);
-    let most = config.sql.value_bytes.saturating_sub(beside);
-    require(config.keyvalue.value_bytes <= most, || Broken {
-        key: "keyvalue.value_bytes".into(),
-        found: config.keyvalue.value_bytes.to_string(),
-        expected: format!("at most {most}: sql.value_bytes, less 4 KiB and twice keyvalue.key_bytes for its row"),
-        fix: format!("set it to {most} or less, or raise sql.value_bytes"),
-    })
+    let (keyvalue, shared) = (&config.keyvalue, &config.shared_data);
+    for (section, key_bytes, value_bytes) in
+        [("keyvalue", keyvalue.key_bytes, keyvalue.value_bytes), ("shared_data", shared.key_bytes, shared.value_bytes)]
+    {
+        let beside = key_bytes.saturating_mul(2).saturating_add(4096);
+        let most = config.sql.value_bytes.saturating_sub(beside);
+        require(value_bytes <= most, || Broken {
+            key: format!("{section}.value_bytes"),
+            found: value_bytes.to_string(),
+            expected: format!("at most {most}: sql.value_bytes, less 4 KiB and twice {section}.key_bytes for its row"),
+            fix: format!("set it to {most} or less, or raise sql.value_bytes"),
+        })?;
+    }
+    Ok(())
 }
 
 fn a_log_holds_a_transaction(config: &Config) -> Result<(), Broken> {

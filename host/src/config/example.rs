@@ -8,7 +8,7 @@ use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
     KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, OutboundConfig, PoolConfig, QuotasConfig,
-    RolesConfig, SchedulesConfig, SqlConfig, TenantConfig, TrustConfig,
+    RolesConfig, SchedulesConfig, SharedDataConfig, SqlConfig, TenantConfig, TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[
@@ -33,6 +33,7 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("sql", SqlConfig::FIELDS),
     ("outbound", OutboundConfig::FIELDS),
     ("keyvalue", KeyvalueConfig::FIELDS),
+    ("shared_data", SharedDataConfig::FIELDS),
     ("db", DbConfig::FIELDS),
 ];
 

@@ -20,6 +20,8 @@ words! {
         Host = "host",
         /// To tell that host which request they belong to.
         Trace = "trace",
+        /// To read a namespace of another plugin's shared data.
+        Namespace = "namespace",
     }
 }
 

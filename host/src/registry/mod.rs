@@ -64,7 +64,7 @@ pub use self::package::{Package, PackageError, read as read_package};
 pub use self::plugin::Plugin;
 pub use self::ready::NotReady;
 pub use self::rejected::Rejected;
-pub use self::snapshot::{Explanation, KeptVersion, Loaded, Served, Snapshot, TenantView};
+pub use self::snapshot::{Explanation, KeptVersion, Loaded, Served, SharedRead, Snapshot, TenantView};
 pub use self::swap::Kept;
 use crate::config::Config;
 use crate::db::{ControlPlane, DbError};

@@ -6,7 +6,7 @@ mod view;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use self::explain::{Explanation, KeptVersion};
+pub use self::explain::{Explanation, KeptVersion, SharedRead};
 pub use self::view::{Served, TenantView};
 use super::choices::Choices;
 use super::contract::{Published, PublishedConsumer, PublishedInterface, PublishedVersion};

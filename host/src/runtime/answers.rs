@@ -3,7 +3,7 @@
 //! A function whose endpoints have a `cacheTTL` is asked once for all who would see the same: the [`key`] holds all
 //! that its plugin can see of a call, so no answer reaches another tenant, user or caller. An answer is given again
 //! while its time lasts and nothing that it was made from may have changed ([`super::changes`]): its own plugin's data,
-//! and that of every plugin asked on the way.
+//! that of every plugin asked on the way, and the shared data that was read.
 //!
 //! Who asks for what somebody else is just being told waits for that answer, for half of its own time at most, and then
 //! asks for itself; it also does when that call fails, so a failure is nobody's but its own. Whoever is waited for
@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Val;
 
 use self::key::Key;
-use super::changes::{NoteOnDrop, Seen, Sources};
+use super::changes::{Grounds, NoteOnDrop, Source, Sources};
 use super::context::CallContext;
 use super::held::weight;
 use super::prepared::PreparedPlugin;
@@ -33,7 +33,6 @@ use super::rules::Effect;
 use super::signature::ExportedFunction;
 use super::{CallFailure, Runtime};
 use crate::config::CacheConfig;
-use crate::id::PluginId;
 
 /// What an entry takes with its key, beside its value and what it was made from.
 const ENTRY_BYTES: usize = 512;
@@ -77,7 +76,7 @@ impl Answered {
     }
 
     fn kept(kept: Arc<Kept>, context: &CallContext) -> Self {
-        context.sources.iter().for_each(|above| above.take_over(&kept.sources));
+        context.sources.iter().for_each(|above| above.take_over(&kept.grounds));
         Self { origin: Origin::Kept(kept.made.elapsed()), value: Value::Kept(kept) }
     }
 
@@ -102,14 +101,14 @@ struct Kept {
     value: Val,
     made: Instant,
     keep_for: Duration,
-    sources: Vec<(PluginId, Seen)>,
+    grounds: Grounds,
     bytes: u32,
 }
 
 impl Kept {
     /// Whether it may be given again.
     fn stands(&self) -> bool {
-        self.made.elapsed() < self.keep_for && self.sources.iter().all(|(_, seen)| seen.holds())
+        self.made.elapsed() < self.keep_for && self.grounds.hold()
     }
 }
 
@@ -237,7 +236,7 @@ impl Runtime {
             Err(kept) => return Ok(Answered::kept(kept, &context)),
         };
         let sources = Arc::new(Sources::default());
-        sources.ask(&context.tenant().changes, &plugin.key().id);
+        sources.ask(&context.tenant().changes, &Source::Plugin(plugin.key().id.clone()));
         let above = context.sources.replace(sources.clone());
         let outcome = self.call(plugin, function, context, args).await;
         above.iter().for_each(|above| above.include(&sources));
@@ -275,13 +274,14 @@ impl Runtime {
 
     /// The value as it is kept; itself, if it is none to be kept: an error, incomplete, or too large.
     fn kept(&self, value: Val, keep_for: Duration, sources: &Sources) -> Result<Arc<Kept>, Val> {
-        let Some(sources) = sources.complete().filter(|_| !matches!(value, Val::Result(Err(_)))) else {
+        let Some(grounds) = sources.complete().filter(|_| !matches!(value, Val::Result(Err(_)))) else {
             return Err(value);
         };
-        let bytes = weight(&value) + sources.len() * SOURCE_BYTES + ENTRY_BYTES;
+        let bytes = weight(&value) + grounds.len() * SOURCE_BYTES + ENTRY_BYTES;
         match u32::try_from(bytes) {
             Ok(weighs) if bytes <= self.answers.entry_bytes => {
-                Ok(Arc::new(Kept { value, made: Instant::now(), keep_for, sources, bytes: weighs }))
+                let keep_for = grounds.last(keep_for);
+                Ok(Arc::new(Kept { value, made: Instant::now(), keep_for, grounds, bytes: weighs }))
             }
             _ => Err(value),
         }
@@ -304,10 +304,12 @@ impl Expiry<Key, Arc<Kept>> for KeepFor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::PluginId;
+    use crate::runtime::changes::Changes;
 
     fn kept(bytes: u32) -> Arc<Kept> {
         let (made, keep_for) = (Instant::now(), Duration::from_secs(60));
-        Arc::new(Kept { value: Val::Bool(true), made, keep_for, sources: Vec::new(), bytes })
+        Arc::new(Kept { value: Val::Bool(true), made, keep_for, grounds: Grounds::default(), bytes })
     }
 
     #[test]
@@ -323,10 +325,10 @@ mod tests {
     #[test]
     fn an_answer_is_gone_when_something_it_was_made_from_has_changed() {
         let answers = Answers::new(&CacheConfig { bytes: 100_000, entry_bytes: 10_000 });
-        let (changes, crm) = (super::super::changes::Changes::default(), PluginId::parse("crm").unwrap());
+        let (changes, crm) = (Changes::default(), Source::Plugin(PluginId::parse("crm").unwrap()));
         let entry = Arc::into_inner(kept(100)).unwrap();
         let key = Key::test(b"key");
-        answers.keep(&key, Arc::new(Kept { sources: vec![(crm.clone(), changes.watch(&crm))], ..entry }));
+        answers.keep(&key, Arc::new(Kept { grounds: Grounds::of(vec![(crm.clone(), changes.watch(&crm))]), ..entry }));
         assert!(answers.find(&key).is_some() && answers.find(&Key::test(b"kez")).is_none());
         changes.note(&crm);
         assert!(answers.find(&key).is_none());

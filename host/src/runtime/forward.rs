@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Val};
 
+use super::changes::Source;
 use super::context::CallContext;
 use super::failure::Given;
 use super::links::{Link, LinkedFunction, Provider};
@@ -122,7 +123,7 @@ impl Hop {
         let key = LinkKey { caller: self.caller.serial(), import: self.target.import, provider: plugin.serial() };
         let attempt = Troubles::attempt(&tenant, key).map_err(|refusal| resting(plugin, &refusal))?;
         if let Some(sources) = &self.context.sources {
-            sources.ask(&tenant.changes, &plugin.key().id);
+            sources.ask(&tenant.changes, &Source::Plugin(plugin.key().id.clone()));
         }
         let given = Given::to(&self.context, &runtime.limits);
         let answered = runtime.answer(plugin, function, self.context, args, Want::Any).await;

@@ -11,6 +11,7 @@ use super::prepared::PreparedPlugin;
 use super::signature::ExportedFunction;
 use crate::capability::config::Values;
 use crate::capability::outbound::AskedHost;
+use crate::capability::shared_data::Reading;
 
 /// All links of one tenant. A call takes it along, so a later change does not reach it.
 ///
@@ -27,6 +28,8 @@ pub struct Leads {
     /// One for each of its imports, in their order.
     pub links: Vec<Link>,
     pub hosts: Arc<[AskedHost]>,
+    /// The shared data of others that it asks to read.
+    pub reads: Vec<Reading>,
 }
 
 /// The answer to one import.
@@ -66,18 +69,23 @@ impl LinkTable {
         self.by_importer.get(&plugin.serial()).map(|leads| leads.hosts.clone()).unwrap_or_default()
     }
 
-    /// The same for two tables over which every call is made alike: to the same providers and hosts, as loaded, with the
-    /// same grants and values. So a table that was made anew, because somebody else decided something, has it still.
+    /// The namespaces of shared data that a plugin asks to read, with whether it may.
+    pub fn reads(&self, plugin: &PreparedPlugin) -> &[Reading] {
+        self.by_importer.get(&plugin.serial()).map_or(&[], |leads| &leads.reads)
+    }
+
+    /// The same for two tables over which every call is made alike: to the same providers, hosts and shared data, as
+    /// loaded, with the same grants and values. So a table that was made anew, because somebody else decided something, has it still.
     pub(super) fn fingerprint(&self) -> &[u8; 32] {
         self.fingerprint.get_or_init(|| {
             let mut importers: Vec<_> = self.by_importer.iter().collect();
             importers.sort_unstable_by_key(|(serial, _)| **serial);
             let mut hash = Sha256::new();
-            for (serial, Leads { links, hosts }) in importers {
+            for (serial, Leads { links, hosts, reads }) in importers {
                 hash.update(serial.to_be_bytes());
                 hash.update(links.len().to_be_bytes());
                 links.iter().for_each(|link| link.hash(&mut hash));
-                hash.update(format!("{hosts:?}"));
+                hash.update(format!("{hosts:?} {reads:?}"));
             }
             let mut configured: Vec<_> = self.values.iter().collect();
             configured.sort_unstable_by_key(|(serial, _)| **serial);

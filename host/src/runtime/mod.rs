@@ -71,7 +71,7 @@ use wasmtime::Engine;
 use crate::capability::events::Outboxes;
 use crate::capability::outbound::Outbound;
 use crate::capability::sql::{SqlBackend, Terms};
-use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig};
+use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig, SharedDataConfig};
 use crate::id::{PluginId, TenantId};
 use crate::log::TenantLog;
 use crate::usage::Usage;
@@ -84,6 +84,7 @@ pub struct Runtime {
     answers: Arc<answers::Answers>,
     rates: rates::Rates,
     keyvalue: KeyvalueConfig,
+    shared_data: SharedDataConfig,
     tenants: tenant::Tenants,
     slots: slots::Slots,
     turns: turns::Turns,
@@ -124,6 +125,7 @@ impl Runtime {
             answers: Arc::new(answers::Answers::new(&config.cache)),
             rates: rates::Rates::default(),
             keyvalue: config.keyvalue.clone(),
+            shared_data: config.shared_data.clone(),
             engine,
             log,
             announcements: Announcements::default(),
@@ -164,10 +166,11 @@ impl Runtime {
         self.rates.admit(rule, tenant)
     }
 
-    /// Says that what a plugin answers a tenant may be another from now on: nothing that was kept before is given again.
+    /// Says that what a plugin answers a tenant, and shares, may be another from now on: nothing that was kept before is
+    /// given again.
     /// For every change that no call of the plugin makes, such as another configuration, an event, a restored snapshot.
     pub fn invalidate(&self, tenant: &TenantId, plugin: &PluginId) {
-        self.tenant(tenant).changes.note(plugin);
+        self.tenant(tenant).changes.note_all_of(plugin);
     }
 
     /// How a plugin's calls have gone for a tenant, if the last has failed.

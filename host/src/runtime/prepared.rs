@@ -15,6 +15,7 @@ use super::shape::Budget;
 use super::signature::{self, ExportedInterface, ImportedInterface, PrepareError};
 use super::state::CallState;
 use super::{deferred, forward};
+use crate::capability::shared_data::Own;
 use crate::capability::sql::PluginTables;
 use crate::id::{InterfaceName, PluginId};
 
@@ -40,6 +41,8 @@ pub struct PreparedParts<'a> {
     pub rules: &'a dyn Fn(&InterfaceName, &str) -> Rules,
     /// What it may publish.
     pub topics: Vec<Box<str>>,
+    /// Its namespaces of shared data.
+    pub namespaces: Vec<Own>,
 }
 
 /// A plugin with its imports linked.
@@ -50,6 +53,7 @@ pub struct PreparedPlugin {
     proxy: Option<ProxyIndices>,
     tables: Arc<PluginTables>,
     topics: Vec<Box<str>>,
+    namespaces: Vec<Own>,
     exports: Vec<ExportedInterface>,
     imports: Vec<ImportedInterface>,
     capabilities: Vec<String>,
@@ -81,6 +85,7 @@ impl PreparedPlugin {
             proxy,
             tables: parts.tables,
             topics: parts.topics,
+            namespaces: parts.namespaces,
             exports,
             imports: services,
             capabilities,
@@ -132,6 +137,11 @@ impl PreparedPlugin {
         &self.topics
     }
 
+    /// Its namespaces of shared data.
+    pub fn namespaces(&self) -> &[Own] {
+        &self.namespaces
+    }
+
     pub fn tables(&self) -> &Arc<PluginTables> {
         &self.tables
     }
@@ -155,6 +165,7 @@ fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Resu
     crate::capability::context::add_to_linker(&mut linker, CallState::identity)?;
     crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;
     crate::capability::events::add_to_linker(&mut linker, CallState::events)?;
+    crate::capability::shared_data::add_to_linker(&mut linker, CallState::shared_data)?;
     crate::capability::config::add_to_linker(&mut linker, CallState::config)?;
     crate::capability::keyvalue::add_to_linker(&mut linker, CallState::keyvalue)?;
     crate::capability::logging::add_to_linker(&mut linker, CallState::logging)?;

@@ -9,6 +9,7 @@ use wasmtime_wasi::clocks::{WasiClocksCtx, WasiClocksCtxView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::changes::Reads;
 use super::context::{CallContext, Identity};
 use super::failure::HostCallsSpent;
 use super::held::HeldBytes;
@@ -23,6 +24,7 @@ use crate::capability::events::{EventsCall, EventsView};
 use crate::capability::keyvalue::KeyvalueView;
 use crate::capability::logging::LoggingView;
 use crate::capability::outbound::{Caller, OutboundContext, Room};
+use crate::capability::shared_data::SharedDataView;
 use crate::capability::sql::{SqlContext, SqlView, Terms};
 use crate::config::LimitsConfig;
 use crate::fault;
@@ -180,19 +182,17 @@ impl CallState {
     }
 
     pub(crate) fn events(&mut self) -> EventsView<'_> {
-        let identity = &self.context.identity;
-        EventsView {
-            call: EventsCall {
-                tenant: &identity.tenant,
-                plugin: &self.plugin.key().id,
-                topics: self.plugin.topics(),
-                correlation_id: &identity.correlation_id,
-                hops: identity.hops,
-            },
-            outboxes: &self.runtime.outboxes,
-            usage: &self.runtime.usage,
-            sql: &mut self.sql,
-            table: &mut self.table,
+        events(&self.runtime, &self.plugin, &self.context, &mut self.sql, &mut self.table)
+    }
+
+    pub(crate) fn shared_data(&mut self) -> SharedDataView<'_> {
+        let (plugin, context) = (&self.plugin, &self.context);
+        SharedDataView {
+            owned: plugin.namespaces(),
+            reads: context.links.reads(plugin),
+            limits: &self.runtime.shared_data,
+            dependent: context.sources.as_ref().map(|sources| Reads::noted_in(sources, context.tenant())),
+            events: events(&self.runtime, plugin, context, &mut self.sql, &mut self.table),
         }
     }
 
@@ -216,6 +216,24 @@ impl CallState {
             Console::new(runtime.limits.console_bytes, runtime.limits.console_lines, listener)
         })
     }
+}
+
+fn events<'a>(
+    runtime: &'a Runtime,
+    plugin: &'a PreparedPlugin,
+    context: &'a CallContext,
+    sql: &'a mut SqlContext,
+    table: &'a mut ResourceTable,
+) -> EventsView<'a> {
+    let identity = &context.identity;
+    let call = EventsCall {
+        tenant: &identity.tenant,
+        plugin: &plugin.key().id,
+        topics: plugin.topics(),
+        correlation_id: &identity.correlation_id,
+        hops: identity.hops,
+    };
+    EventsView { call, outboxes: &runtime.outboxes, usage: &runtime.usage, sql, table }
 }
 
 /// Who says what a call says.

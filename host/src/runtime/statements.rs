@@ -10,17 +10,18 @@
 //! turn for one tick, gives it back before it waits for the disk, and needs nothing that somebody without a turn
 //! holds.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Runtime;
+use super::changes::Source;
 use super::clock::{CpuAllowance, thread_nanos};
 use super::turns::Turn;
 use crate::capability::sql::{Account, Run, Spent, Work};
-use crate::id::PluginId;
+use crate::id::{Namespace, PluginId};
 
 /// Calls of [`Run::go_on`] between two looks at the thread's clock, which takes some 0.3 µs.
 const LOOK_EVERY: u32 = 8;
@@ -32,11 +33,13 @@ pub(super) struct Statements {
     cpu: CpuAllowance,
     /// Whose tables they change; none for what the host does of itself.
     plugin: Option<PluginId>,
+    /// The namespaces of shared data that the call changes.
+    shared: Arc<Mutex<Vec<Namespace>>>,
 }
 
 impl Statements {
     pub(super) fn new(runtime: &Arc<Runtime>, cpu: &CpuAllowance, plugin: Option<&PluginId>) -> Arc<Self> {
-        Arc::new(Self { runtime: runtime.clone(), cpu: cpu.clone(), plugin: plugin.cloned() })
+        Arc::new(Self { runtime: runtime.clone(), cpu: cpu.clone(), plugin: plugin.cloned(), shared: Arc::default() })
     }
 
     fn run(&self, work: Option<Work>, permit: Option<OwnedSemaphorePermit>) -> Box<Running> {
@@ -75,8 +78,19 @@ impl Account for Statements {
         self.run(None, None)
     }
 
+    fn shares(&self, namespace: &Namespace) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shared.contains(namespace) {
+            shared.push(namespace.clone());
+        }
+    }
+
     fn wrote(&self) {
-        self.plugin.iter().for_each(|plugin| self.cpu.clock().tenant().changes.note(plugin));
+        let Some(plugin) = &self.plugin else { return };
+        let changes = &self.cpu.clock().tenant().changes;
+        changes.note(&Source::Plugin(plugin.clone()));
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.iter().for_each(|namespace| changes.note(&Source::Namespace(namespace.clone())));
     }
 }
 

@@ -60,7 +60,14 @@ async fn a_service_lists_its_own_endpoints_as_a_client_calls_them() {
             each.map(|endpoint| format!("{} {}", endpoint["method"], endpoint["path"]).replace('"', "")).collect()
         })
         .collect();
-    assert_eq!(endpoints[0], ["GET /plugins/analytics/reports", "POST /plugins/analytics/reports/{id}/run"]);
+    assert_eq!(
+        endpoints[0],
+        [
+            "GET /plugins/analytics/reports",
+            "GET /plugins/analytics/reports/{id}",
+            "POST /plugins/analytics/reports/{id}/run",
+        ]
+    );
     assert_eq!(
         endpoints[1],
         [
@@ -131,7 +138,7 @@ async fn links_are_explained_in_words_and_for_programs() {
     let answer = host.get("/api/v1/plugins/analytics/links").await;
     let links = answer.data(200);
     let text = "analytics 1.0.0 — active\n  crm:contacts/contacts ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  \
-                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n";
+                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  reads crm.events  ->  crm\n";
     assert_eq!(links["text"], text);
     let link = &links["versions"][0]["links"][1];
     assert_eq!(link["outcome"]["provider"], json!({"id": "crm", "version": "1.0.0", "export": "1.0.0"}));

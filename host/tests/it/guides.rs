@@ -119,6 +119,39 @@ async fn keyvalue() {
 }
 
 #[tokio::test]
+async fn shared_data() {
+    let mut host = Host::with_plugins(&["example-shared-data", "crm"]).await;
+    let board = |path: &str| format!("/plugins/board/{path}");
+    let lunch = || json!({ "text": "At noon", "by": "ada" });
+    host.put(&board("notices/lunch"), json!({ "notice": lunch(), "seconds": 3_600 })).await.data(200);
+    host.put(&board("notices/walk"), json!({ "notice": lunch(), "seconds": 1 })).await.data(200);
+    eventually("the walk is over", async || (host.get(&board("notices/walk")).await.status == 404).then_some(())).await;
+    host.restart().await;
+    assert_eq!(*host.get(&board("notices/lunch")).await.data(200), lunch());
+    assert_eq!(*host.get(&board("notices")).await.data(200), json!(["lunch"]));
+    assert_eq!(*host.tenant("acme").get(&board("notices")).await.data(200), json!([]));
+    host.delete(&board("notices/lunch")).await.data(200);
+    assert_eq!(*host.get(&board("notices")).await.data(200), json!([]));
+    for seen in 1..=3 {
+        assert_eq!(*host.post(&board("seen"), json!({})).await.data(200), seen);
+    }
+
+    // What is shown depends on the namespace alone: not on what else the CRM does.
+    let last = async || {
+        let answer = host.get(&board("last-deal")).await;
+        (answer.header("x-cache").to_owned(), answer.data(200).clone())
+    };
+    let contact = json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com" });
+    assert_eq!(last().await, ("miss".to_owned(), Value::Null));
+    host.post("/plugins/crm/contacts", contact).await.data(201);
+    assert_eq!(last().await, ("hit".to_owned(), Value::Null));
+    host.put("/plugins/crm/deals/deal-1", json!({ "value": 60_000 })).await.data(200);
+    assert_eq!(last().await, ("miss".to_owned(), json!("deal-1")));
+    eventually("the change is heard of", async || (*host.get(&board("changes")).await.data(200) == 1).then_some(()))
+        .await;
+}
+
+#[tokio::test]
 async fn logging() {
     let host = Host::with_plugins(&["example-logging"]).await;
     host.post("/plugins/importer/imports", json!({ "text": "1\ntwo\n3.5" })).await.data(200);

@@ -38,6 +38,7 @@ mod resolution;
 mod rollouts;
 mod rules;
 mod schedules;
+mod shared_data;
 mod sql;
 mod sql_time;
 mod storage;

@@ -1,7 +1,8 @@
 //! Analytics: reports on what the CRM knows.
 //!
-//! One service, `analytics:reports`, computed anew for each call from `crm:contacts` and `crm:deals`. It keeps
-//! no data of its own. A report whose source fails says so and gives what the others allow.
+//! One service, `analytics:reports`, computed from `crm:contacts` and `crm:deals`. It keeps no data of its own: what `show`
+//! answers the host keeps, until something changes that it was made from. A report whose source fails says so and gives
+//! what the others allow.
 
 // The exports exist for WebAssembly alone: without them a native check would call the whole plugin unused.
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code, unused_macros))]
@@ -9,6 +10,7 @@
 mod contacts;
 mod forecast;
 mod lifetime;
+mod news;
 mod outcome;
 mod pipeline;
 mod sources;
@@ -95,32 +97,42 @@ impl Guest for Analytics {
     }
 
     fn run(id: String) -> Result<ReportResult, Error> {
-        let known = REPORTS.iter().find(|(known, ..)| *known == id);
-        let Some(&(_, name, type_, _)) = known else {
-            return Err(Error::NotFound(format!(
-                "there is no report {id:?}; the list of reports names those there are"
-            )));
-        };
-        let outcome = match type_ {
-            ReportType::ContactsSummary => contacts::summary(),
-            ReportType::DealsPipeline => pipeline::analysis(),
-            ReportType::SalesForecast => forecast::forecast(),
-            ReportType::CustomerLifetimeValue => lifetime::value(),
-        };
-        Ok(ReportResult {
-            report_id: id,
-            report_name: name.to_owned(),
-            type_,
-            generated_at: Timestamp::now().into(),
-            metadata: ReportMetadata {
-                data_source: outcome.sources.iter().map(|source| (*source).to_owned()).collect(),
-                records_analyzed: outcome.records,
-                time_period: "all".to_owned(),
-            },
-            error: outcome.error(),
-            data: outcome.data,
-        })
+        compute(id)
     }
+
+    fn show(id: String) -> Result<ReportResult, Error> {
+        // Read before the deals are asked for: what changes meanwhile is another change.
+        let deals_changed_at = news::deals_changed_at().map(Into::into);
+        let report = compute(id)?;
+        Ok(ReportResult { metadata: ReportMetadata { deals_changed_at, ..report.metadata }, ..report })
+    }
+}
+
+fn compute(id: String) -> Result<ReportResult, Error> {
+    let known = REPORTS.iter().find(|(known, ..)| *known == id);
+    let Some(&(_, name, type_, _)) = known else {
+        return Err(Error::NotFound(format!("there is no report {id:?}; the list of reports names those there are")));
+    };
+    let outcome = match type_ {
+        ReportType::ContactsSummary => contacts::summary(),
+        ReportType::DealsPipeline => pipeline::analysis(),
+        ReportType::SalesForecast => forecast::forecast(),
+        ReportType::CustomerLifetimeValue => lifetime::value(),
+    };
+    Ok(ReportResult {
+        report_id: id,
+        report_name: name.to_owned(),
+        type_,
+        generated_at: Timestamp::now().into(),
+        metadata: ReportMetadata {
+            data_source: outcome.sources.iter().map(|source| (*source).to_owned()).collect(),
+            records_analyzed: outcome.records,
+            time_period: "all".to_owned(),
+            deals_changed_at: None,
+        },
+        error: outcome.error(),
+        data: outcome.data,
+    })
 }
 
 impl health::Guest for Analytics {

@@ -67,6 +67,7 @@ impl Guest for Crm {
             tx.insert("deal", columns).map_err(contact_gone)?;
             deal.id = IDS.write(number);
             news::deal(tx, "deal.created", &deal, None)?;
+            news::last_deal(tx, "create", &deal)?;
             Ok(deal)
         })
     }
@@ -88,6 +89,7 @@ impl Guest for Crm {
             let contact = check(tx, &mut deal, fields)?;
             tx.update("deal", number, columns(&deal, contact)).map_err(contact_gone)?;
             news::deal(tx, "deal.updated", &deal, Some(before))?;
+            news::last_deal(tx, "update", &deal)?;
             Ok(deal)
         })
     }

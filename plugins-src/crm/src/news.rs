@@ -1,15 +1,31 @@
-//! What the CRM tells others, in the transaction of each change: `contact.*` and `deal.*`.
+//! What the CRM tells others, in the transaction of each change: the events `contact.*` and `deal.*`, and in the shared data
+//! `crm.events` which deal was changed last.
 //!
-//! Subject and key are the id, so that whoever hears it hears what happened to one contact or deal in its order.
+//! An event's subject and key are the id, so that whoever hears it hears what happened to one contact or deal in its order.
+
+use std::time::Duration;
 
 use serde::Serialize;
-use tenon_plugin::Decimal;
 use tenon_plugin::events::{self, Draft};
+use tenon_plugin::shared_data::{self, Namespace};
 use tenon_plugin::sql::Transaction;
+use tenon_plugin::{Decimal, Timestamp};
 
 use crate::exports::crm::contacts::contacts::Contact;
 use crate::exports::crm::deals::deals::{Deal, Stage};
 use crate::pipeline::stage_name;
+
+/// Where others look up what has changed lately.
+const EVENTS: Namespace = shared_data::namespace("crm.events").lasting(Duration::from_secs(300));
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DealUpdate<'a> {
+    deal_id: &'a str,
+    action: &'a str,
+    /// Microseconds since 1970.
+    updated_at_us: i64,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,6 +82,12 @@ pub fn deal(tx: &Transaction, topic: &str, deal: &Deal, before: Option<Stage>) -
         Stage::Lost => tell(tx, "deal.lost", &deal.id, &news),
         _ => Ok(()),
     }
+}
+
+/// Says in the shared data which deal was changed last, and how.
+pub fn last_deal(tx: &Transaction, action: &str, deal: &Deal) -> shared_data::Result<()> {
+    let updated_at_us = Timestamp::from(deal.updated_at).as_micros();
+    EVENTS.set_json_in(tx, "last-deal-update", &DealUpdate { deal_id: &deal.id, action, updated_at_us }).map(drop)
 }
 
 fn tell(tx: &Transaction, topic: &str, id: &str, news: &impl Serialize) -> events::Result<()> {

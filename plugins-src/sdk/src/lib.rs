@@ -11,6 +11,7 @@
 //! * [`keyvalue`]: values under keys, kept for the tenant;
 //! * [`log`]: messages with a level, for operators and the tenant's administrators;
 //! * [`events`]: telling other plugins what has happened, and hearing it from them;
+//! * [`shared_data`]: small facts that a plugin keeps for others to read;
 //! * [`http`]: requests to hosts outside;
 //! * [`schedules`]: what is to be done by the clock;
 //! * [`ids`]: public ids such as `contact-7`, over the numbers in those tables;
@@ -36,6 +37,7 @@ pub mod keyvalue;
 pub mod log;
 pub mod retry;
 pub mod schedules;
+pub mod shared_data;
 pub mod sql;
 
 pub mod currency;

@@ -4,8 +4,8 @@
 /// this crate. Name the ones the interface has:
 ///
 /// * `Error`: made from [`sql::Error`](crate::sql::Error), [`events::Error`](crate::events::Error),
-///   [`config::Error`](crate::config::Error), [`keyvalue::Error`](crate::keyvalue::Error) and
-///   [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
+///   [`config::Error`](crate::config::Error), [`keyvalue::Error`](crate::keyvalue::Error),
+///   [`shared_data::Error`](crate::shared_data::Error) and [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
 ///   the service's functions;
 /// * `NotFound`: makes the case `not-found(string)` of `Error` from [`ids::Unknown`](crate::ids::Unknown);
 /// * `FieldError`: makes the case `invalid(list<field-error>)` of `Error` from [`fields::Invalid`](crate::fields::Invalid);
@@ -51,6 +51,11 @@ macro_rules! __service_type {
         impl From<$crate::keyvalue::Error> for service::Error {
             fn from(error: $crate::keyvalue::Error) -> Self {
                 Self::Unavailable(error.to_string())
+            }
+        }
+        impl From<$crate::shared_data::Error> for service::Error {
+            fn from(error: $crate::shared_data::Error) -> Self {
+                Self::Unavailable(error.for_caller())
             }
         }
         impl From<$crate::decimal::OutOfRange> for service::Error {

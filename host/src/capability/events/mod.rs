@@ -8,6 +8,7 @@
 //! wait (`events.pending`), the chain of events that cause each other (`events.hops`), and the events of an hour.
 
 mod draft;
+mod notice;
 mod outbox;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
 pub use self::draft::{Draft, Limits as DraftLimits, Wrong};
+pub(super) use self::notice::Notice;
 use self::outbox::{INBOX_INSERT, INBOX_PRUNE, OUTBOX_INSERT};
 pub use self::outbox::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Outboxes, Publishing, SCHEMA, Unmarked};
 pub(super) use self::outbox::{OUTBOX_CLEAR, OUTBOX_EXISTS};
@@ -25,7 +27,7 @@ use crate::bindings::tenon::host::events as wit;
 use crate::db::DbError;
 use crate::fault;
 use crate::id::{CorrelationId, PluginId, TenantId};
-use crate::usage::{Quota, Usage};
+use crate::usage::{Exceeded, Quota, Usage};
 
 /// The facts of the running call, borrowed from its store.
 pub struct EventsCall<'a> {
@@ -42,7 +44,7 @@ pub struct EventsCall<'a> {
 pub struct EventsView<'a> {
     pub call: EventsCall<'a>,
     pub outboxes: &'a Arc<Outboxes>,
-    pub usage: &'a Usage,
+    pub usage: &'a Arc<Usage>,
     pub sql: &'a mut SqlContext,
     pub table: &'a mut ResourceTable,
 }
@@ -105,10 +107,9 @@ impl EventsView<'_> {
         let wit::Event { topic, key, subject, data } = event;
         let draft = Draft { topic, key, subject, data };
         draft.check(&DraftLimits::of(limits))?;
-        if call.hops >= limits.hops {
-            return Err(EventError::Hops(limits.hops));
-        }
-        self.charge()?;
+        self.admit()?;
+        // The one place where a plugin's own publications are counted.
+        self.usage.take(call.tenant, call.plugin, Quota::Events, 1).map_err(over_quota)?;
         Ok(OutboxRow {
             id: Uuid::now_v7().to_string(),
             draft,
@@ -118,17 +119,22 @@ impl EventsView<'_> {
         })
     }
 
-    /// The one place where a publication is counted.
-    fn charge(&self) -> Result<(), EventError> {
-        let EventsCall { tenant, plugin, .. } = self.call;
-        if let Some(most) = self.outboxes.is_full(tenant) {
-            return Err(full(most));
+    /// Whether one more event may be published now.
+    fn admit(&self) -> Result<(), EventError> {
+        let most = self.outboxes.limits().hops;
+        if self.call.hops >= most {
+            return Err(EventError::Hops(most));
         }
-        let taken = self.usage.take(tenant, plugin, Quota::Events, 1);
-        taken.map_err(|exceeded| EventError::Quota(exceeded.to_string()))
+        self.outboxes.is_full(self.call.tenant).map_or(Ok(()), |most| Err(EventError::Quota(full(most))))
     }
 
-    fn enter(&self) -> impl Future<Output = Result<Publishing, EventError>> + Send + use<> {
+    /// What lets a capability tell of a change of its own, beside that change.
+    pub(super) fn notice(&self) -> Result<Notice, EventError> {
+        self.admit()?;
+        Ok(Notice::new(&self.call, self.outboxes, self.usage))
+    }
+
+    pub(super) fn enter(&self) -> impl Future<Output = Result<Publishing, EventError>> + Send + use<> {
         let (outboxes, tenant, plugin) = (self.outboxes.clone(), self.call.tenant.clone(), self.call.plugin.clone());
         async move {
             outboxes.enter(&tenant, &plugin).await.map_err(|error| {
@@ -204,12 +210,16 @@ impl wit::Host for EventsView<'_> {
 
 /// The statement writes no row when the outbox has as many as it may.
 fn is_written(rows: u64, outboxes: &Outboxes) -> Result<(), EventError> {
-    if rows > 0 { Ok(()) } else { Err(full(outboxes.limits().pending)) }
+    if rows > 0 { Ok(()) } else { Err(EventError::Quota(full(outboxes.limits().pending))) }
 }
 
-fn full(most: u32) -> EventError {
+fn over_quota(exceeded: Exceeded) -> EventError {
+    EventError::Quota(exceeded.to_string())
+}
+
+fn full(most: u32) -> String {
     let why = "as many of the tenant's events wait for their subscribers; publish again when some were delivered";
-    EventError::Quota(format!("pending events: at most {most} (events.pending), and {why}"))
+    format!("pending events: at most {most} (events.pending), and {why}")
 }
 
 /// Adds the interface to a linker whose stores can give an [`EventsView`].

@@ -7,6 +7,7 @@
 //! The layer above knows budgets, shares and turns; here they arrive as data with each call, in its [`Terms`].
 
 use super::error::SqlError;
+use crate::id::Namespace;
 use futures::future::BoxFuture;
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -55,6 +56,9 @@ pub trait Account: fmt::Debug + Send + Sync {
 
     /// For what has to be done at once and in any case, such as rolling back; it began when this is asked.
     fn roll_back(&self) -> Box<dyn Run>;
+
+    /// Says that a namespace of shared data is about to be changed: it will have been when [`Account::wrote`] is called.
+    fn shares(&self, _namespace: &Namespace) {}
 
     /// Says that something may have been written, once that is over, on whatever thread.
     fn wrote(&self) {}

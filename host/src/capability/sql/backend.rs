@@ -16,6 +16,7 @@ use super::host::HostDatabase;
 use super::migrate::{Migration, Moved, Schema};
 use super::registry::{Databases, Opened, Place, Purged};
 use super::restore::{Restored, restore};
+use super::shared;
 use super::snapshots::{Snapshot, SnapshotId};
 use crate::capability::events;
 use crate::config::SqlConfig;
@@ -23,7 +24,7 @@ use crate::id::{PluginId, TenantId};
 use crate::usage::Usage;
 
 /// The host's own tables in each database: those of the capabilities that keep something beside a plugin's own.
-static HOST_SCHEMA: LazyLock<String> = LazyLock::new(|| [events::SCHEMA, entries::TABLES].concat());
+static HOST_SCHEMA: LazyLock<String> = LazyLock::new(|| [events::SCHEMA, entries::TABLES, shared::TABLES].concat());
 
 /// Opens the database of a tenant and a plugin, moves it from version to version, and back to a snapshot.
 pub struct SqlBackend {
@@ -248,6 +249,16 @@ impl SqlBackend {
         let terms = of_the_host(deadline);
         let opened = self.databases.visit(&*self.place(tenant, plugin)?, &terms).await?;
         Ok(opened.map(|opened| HostDatabase::new(opened, terms)))
+    }
+
+    /// The same for a call, under its terms.
+    pub(super) async fn visit_for(
+        &self,
+        tenant: &TenantId,
+        plugin: &PluginId,
+        terms: &Terms,
+    ) -> Result<Option<Opened>, SqlError> {
+        self.databases.visit(&*self.place(tenant, plugin)?, terms).await
     }
 
     pub(super) async fn open(

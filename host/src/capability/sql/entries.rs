@@ -211,7 +211,7 @@ impl TenantDatabase {
     }
 
     /// Reads on the calling thread, or if that takes long on one of its own, where it begins anew.
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         self: &Arc<Self>,
         terms: &Terms,
         work: impl Fn(&Connection) -> Result<T, SqlError> + Send + 'static,

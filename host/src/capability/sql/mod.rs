@@ -20,6 +20,7 @@ mod migrate;
 mod registry;
 mod restore;
 mod rows;
+mod shared;
 mod snapshots;
 mod soundness;
 #[cfg(test)]
@@ -42,9 +43,10 @@ pub use self::history::Unreadable;
 pub use self::host::HostDatabase;
 pub use self::memory::limit_sqlite_memory;
 pub use self::migrate::{Migration, Moved};
-use self::registry::Opened;
+pub(super) use self::registry::Opened;
 pub use self::registry::Purged;
 pub use self::restore::Restored;
+pub use self::shared::{Beside, Deed, Shared, SharedChange, SharedEntry, SharedInfo, SharedPage};
 pub use self::snapshots::{InvalidSnapshotId, Snapshot, SnapshotId};
 #[doc(hidden)]
 pub use self::soundness::soundness;
@@ -53,7 +55,7 @@ pub use self::value::{RowSet, Value};
 use super::events::Publishing;
 use crate::bindings::tenon::host::sql as wit;
 use crate::fault;
-use crate::id::TenantId;
+use crate::id::{PluginId, TenantId};
 
 /// What the capability needs to know of a call.
 pub struct SqlContext {
@@ -92,6 +94,12 @@ impl SqlContext {
     pub(super) async fn host_execute(&mut self, sql: &'static str, parameters: Vec<Value>) -> Result<u64, SqlError> {
         let database = self.database().await?;
         database.host_execute(sql, parameters, &self.terms).await
+    }
+
+    /// The database of another plugin for the same tenant, as it is, to read the host's own tables in it; none if there is
+    /// none. Nobody migrates or restores it while this is held.
+    pub(super) async fn visit(&self, plugin: &PluginId) -> Result<Option<Opened>, SqlError> {
+        self.backend.visit_for(&self.tenant, plugin, &self.terms).await
     }
 
     /// When statements of this call are given up.

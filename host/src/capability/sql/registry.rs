@@ -78,7 +78,7 @@ pub(super) type Sole = OwnedRwLockWriteGuard<Cell>;
 
 /// An open database, while a call uses it.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(in crate::capability) struct Opened {
     pub database: Arc<TenantDatabase>,
     _shared: OwnedRwLockReadGuard<Cell>,
 }

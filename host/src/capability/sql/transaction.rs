@@ -13,7 +13,6 @@ use super::{
     value::{RowSet, Value},
 };
 use crate::config::SqlConfig;
-use rusqlite::Connection;
 use std::{sync::Arc, time::Instant};
 
 /// An open transaction; dropped without a commit it rolls back.
@@ -55,12 +54,9 @@ impl Transaction {
             return result;
         }
         let (statement, limits) = (statement.clone(), lease.database.limits.clone());
-        self.run(deadline, move |link| {
-            let connection = link.switch(Mode::Plugin);
-            match statement.is_read_only() {
-                true => link::rows(connection, statement.sql(), &parameters, &limits),
-                false => returning(link, connection, &statement, &parameters, &limits),
-            }
+        self.run(deadline, move |link| match statement.is_read_only() {
+            true => link::rows(link.switch(Mode::Plugin), statement.sql(), &parameters, &limits),
+            false => returning(link, &statement, &parameters, &limits),
         })
         .await
     }
@@ -116,7 +112,7 @@ impl Transaction {
         }
     }
 
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &mut self,
         deadline: Instant,
         work: impl FnOnce(&Link) -> Result<T, SqlError> + Send + 'static,
@@ -151,18 +147,21 @@ fn over() -> SqlError {
 }
 
 /// See [`super::database`]'s function of this name; here a savepoint takes the change back.
-fn returning(
+fn returning(link: &Link, statement: &Checked, parameters: &[Value], limits: &SqlConfig) -> Result<RowSet, SqlError> {
+    taken_back_if_it_fails(link, || {
+        let connection = link.switch(Mode::Plugin);
+        link.counted(|| link::rows(connection, statement.sql(), parameters, limits))
+    })
+}
+
+/// Runs a part of a transaction of which nothing stays if it fails.
+pub(super) fn taken_back_if_it_fails<T>(
     link: &Link,
-    connection: &Connection,
-    statement: &Checked,
-    parameters: &[Value],
-    limits: &SqlConfig,
-) -> Result<RowSet, SqlError> {
-    link.switch(Mode::Host);
-    link::command(connection, "SAVEPOINT _tenon_statement")?;
-    link.switch(Mode::Plugin);
-    let result = link.counted(|| link::rows(connection, statement.sql(), parameters, limits));
-    link.switch(Mode::Host);
+    part: impl FnOnce() -> Result<T, SqlError>,
+) -> Result<T, SqlError> {
+    link::command(link.switch(Mode::Host), "SAVEPOINT _tenon_statement")?;
+    let result = part();
+    let connection = link.switch(Mode::Host);
     if link.is_in_transaction() {
         if result.is_err() {
             link::command(connection, "ROLLBACK TO _tenon_statement")?;

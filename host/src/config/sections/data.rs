@@ -76,6 +76,25 @@ section! {
 }
 
 section! {
+    /// What a plugin can take through shared data, for each tenant.
+    pub struct SharedDataConfig {
+        /// Keys of one namespace.
+        keys: u64 = 1_000,
+        /// One key.
+        key_bytes: usize = 256,
+        /// One value. Less than `sql.value_bytes` by 4 KiB and twice `key_bytes` at least.
+        value_bytes: usize = 64 * KIB,
+        /// Keys and values of one namespace. They lie in the owner's database, so they count against `sql.storage_bytes` as
+        /// well.
+        namespace_bytes: u64 = MIB as u64,
+        /// Keys of one page of a listing.
+        page_keys: usize = 1_000,
+        /// Expired entries that one change removes on the side. Nobody sees them before that either.
+        swept_keys: usize = 100,
+    }
+}
+
+section! {
     /// The host's own database.
     pub struct DbConfig {
         /// Connections that read at once. One more writes.

@@ -17,7 +17,7 @@ mod trust;
 
 pub use self::auth::{AuthConfig, JwtAlgorithm, JwtConfig};
 pub use self::calls::{LimitsConfig, PoolConfig, TenantConfig};
-pub use self::data::{DbConfig, KeyvalueConfig, SqlConfig};
+pub use self::data::{DbConfig, KeyvalueConfig, SharedDataConfig, SqlConfig};
 pub use self::events::EventsConfig;
 pub use self::http::HttpConfig;
 pub use self::lifecycle::{GrantsConfig, LifecycleConfig};

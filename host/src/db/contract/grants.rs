@@ -14,12 +14,14 @@ pub(super) async fn grants_are_given_once_and_taken_back(db: &dyn ControlPlane) 
     };
     let deals = grant(GrantKind::Service, "crm:deals", "local");
     let read = grant(GrantKind::Permission, "plugin.crm.deals.read", "local");
-    for grant in [&deals, &read, &Grant { granted_by: "another".into(), ..deals.clone() }] {
+    let events = grant(GrantKind::Namespace, "crm.events", "local");
+    for grant in [&deals, &events, &read, &Grant { granted_by: "another".into(), ..deals.clone() }] {
         db.grant_add(grant.clone()).await.unwrap();
     }
-    assert_eq!(db.grant_list().await.unwrap(), [read.clone(), deals]);
+    assert_eq!(db.grant_list().await.unwrap(), [events.clone(), read.clone(), deals]);
     assert!(db.grant_remove("analytics", GrantKind::Service, "crm:deals").await.unwrap());
     assert!(!db.grant_remove("analytics", GrantKind::Service, "crm:deals").await.unwrap());
     assert!(!db.grant_remove("crm", GrantKind::Permission, &read.value).await.unwrap(), "another's is not touched");
+    assert!(db.grant_remove("analytics", GrantKind::Namespace, "crm.events").await.unwrap());
     assert_eq!(db.grant_list().await.unwrap(), [read]);
 }

@@ -23,6 +23,7 @@ mod rollouts;
 mod schedules;
 mod secrets;
 mod services;
+mod shared_data;
 mod snapshots;
 mod take;
 mod tenants;
@@ -126,13 +127,14 @@ fn decisions() -> Vec<Route> {
     ]
 }
 
-/// Copies of a tenant's data, kept before migrations.
+/// Copies of a tenant's data, kept before migrations, and what is shared of it.
 fn snapshots() -> Vec<Route> {
     let manage = |operation| Rule::tenant(operation, "plugins:manage");
     let one = "/api/v1/plugins/{id}/snapshots/{snapshot}";
     vec![
         Route::new(Method::GET, "/api/v1/plugins/{id}/snapshots", manage("snapshots.list"), get(snapshots::list)),
         Route::new(Method::DELETE, one, manage("snapshots.delete"), delete(snapshots::remove)),
+        Route::new(Method::GET, "/api/v1/plugins/{id}/shared-data", manage("shared-data.list"), get(shared_data::list)),
         Route::new(
             Method::POST,
             "/api/v1/plugins/{id}/snapshots/{snapshot}/restore",

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::capability::outbound::{AskedHost, AskedPort, grant_value};
 use crate::db::{self, GrantKind};
-use crate::id::{PluginId, ServiceName};
+use crate::id::{Namespace, PluginId, ServiceName};
 use crate::permission::PermissionName;
 use crate::registry::Plugin;
 use crate::registry::manifest::Hook;
@@ -47,6 +47,8 @@ pub enum Kind {
     Host,
     /// To tell that host which request they belong to.
     Trace,
+    /// To read a namespace of another plugin's shared data.
+    Namespace,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             Self::Event => GrantKind::Event,
             Self::Host => GrantKind::Host,
             Self::Trace => GrantKind::Trace,
+            Self::Namespace => GrantKind::Namespace,
         }
     }
 
@@ -67,6 +70,7 @@ impl Kind {
             GrantKind::Event => Self::Event,
             GrantKind::Host => Self::Host,
             GrantKind::Trace => Self::Trace,
+            GrantKind::Namespace => Self::Namespace,
         }
     }
 }
@@ -127,6 +131,10 @@ impl Grants {
         self.has(plugin, Kind::Event, &hook.ask())
     }
 
+    pub fn namespace(&self, plugin: &PluginId, namespace: &Namespace) -> bool {
+        self.has(plugin, Kind::Namespace, namespace.as_str())
+    }
+
     /// Whether a plugin has what it asks for.
     pub fn covers(&self, plugin: &PluginId, ask: &Ask) -> bool {
         self.has(plugin, ask.kind, &ask.value)
@@ -140,7 +148,7 @@ impl Grants {
 }
 
 /// All that one version of a plugin asks for: the services its component imports, what it does there, the events it is
-/// called for, and the hosts outside that it asks.
+/// called for, the shared data that it reads, and the hosts outside that it asks.
 pub fn asks(plugin: &Plugin) -> Vec<Ask> {
     let manifest = &plugin.manifest;
     let mut asks: Vec<Ask> = Vec::new();
@@ -162,6 +170,9 @@ pub fn asks(plugin: &Plugin) -> Vec<Ask> {
     }
     for hook in &manifest.hooks {
         add(Kind::Event, &hook.ask(), &hook.description);
+    }
+    for read in &manifest.shared_data.reads {
+        add(Kind::Namespace, read.namespace.as_str(), &read.description);
     }
     for asked in &manifest.outbound {
         for &port in asked.ports() {

@@ -22,6 +22,7 @@ mod rules;
 mod schedule;
 mod schema;
 mod shape;
+mod shared;
 mod text;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHo
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
 pub use schedule::{CronPattern, Missed, Schedule, ScheduleName, ZoneName};
+pub use shared::{NamespaceRead, OwnedNamespace, Reader, SharedData};
 pub use text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
     WebUrl,

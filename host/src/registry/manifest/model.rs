@@ -13,6 +13,7 @@ use super::frontend::Frontend;
 use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::schedule::Schedule;
+use super::shared::SharedData;
 use super::text::{Email, EventName, EventPattern, PermissionName, PermissionPart, VersionRequirement, WebUrl};
 use crate::id::{HostPattern, InterfaceName, PluginId, ServiceName};
 use crate::runtime::{Effect, PerMinute, RateRule, Rules};
@@ -75,6 +76,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub schedules: Vec<Schedule>,
+    /// Data that it keeps for others to read, and those of others that it reads.
+    #[serde(default, skip_serializing_if = "SharedData::is_empty")]
+    pub shared_data: SharedData,
     /// Services it offers to other plugins. Its component exports each under the same version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
@@ -239,7 +243,7 @@ impl Hook {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Published {
-    /// The topic. Those that begin with tenant, plugin, user, api and config are the host's.
+    /// The topic. Those that begin with tenant, plugin, user, api, config and shared-data are the host's.
     pub name: EventName,
     /// When it is published, and what its data are.
     #[serde(default, skip_serializing_if = "String::is_empty")]

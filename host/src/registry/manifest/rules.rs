@@ -8,17 +8,20 @@ use super::model::{Endpoint, Hook, Manifest, Method, Published};
 use super::problem::{JsonPath, Problems, quoted_list};
 use super::schedule::Schedule;
 use super::shape::nearest;
+use super::shared;
 use super::text::{HOST_TOPICS, PermissionName};
 
 type Rule = fn(&Manifest, &mut Problems);
 
 /// Each rule with the fields of the manifest that it reads.
-const RULES: [(&[&str], Rule); 11] = [
+const RULES: [(&[&str], Rule); 13] = [
     (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
     (&["permissions"], permissions_are_distinct),
     (&["hooks"], hooks_are_distinct),
     (&["publishes"], published_events_are_distinct_and_its_own),
     (&["schedules"], schedules_are_distinct),
+    (&["id", "sharedData"], shared::namespaces_are_distinct_and_its_own),
+    (&["id", "sharedData"], shared::namespaces_read_are_distinct_and_of_others),
     (&["services"], services_are_distinct),
     (&["dependencies"], dependencies_are_distinct_and_explained),
     (&["outbound"], hosts_outside_are_distinct_and_explained),

@@ -24,6 +24,10 @@ fn whole() -> Value {
             {"resource": "contacts", "action": "write"}
         ],
         "hooks": [{"name": "user.login", "description": "Greets"}],
+        "sharedData": {
+            "owns": [{"namespace": "crm.events", "readers": ["analytics", "*"], "description": "What changed last"}],
+            "reads": [{"namespace": "mail.state", "description": "Shows what was sent"}]
+        },
         "outbound": [
             {"host": "api.example.com", "description": "Rates", "ports": [443, 8443], "traceContext": true},
             {"host": "*.example.net", "description": "Pictures"},
@@ -155,6 +159,8 @@ fn a_wrong_shape_says_what_was_found_expected_and_the_fix() {
         "write it without quotes: 1",
     );
     assert_one(with("/hooks/0/name", json!("login")), "$.hooks[0].name", "an event name");
+    assert_one(with("/sharedData/owns/0/namespace", json!("crm")), "$.sharedData.owns[0].namespace", "crm.events");
+    assert_one(with("/sharedData/owns/0/readers/0", json!("a b")), "$.sharedData.owns[0].readers[0]", "a reader");
     assert_one(with("/services/0/name", json!("crm.contacts")), "$.services[0].name", "write it like \"crm:contacts\"");
     assert_one(with("/endpoints/2/path", json!("/contacts/:id")), "$.endpoints[2].path", "write `{id}` for `:id`");
     assert_one(with("/endpoints/2/status", json!(404)), "$.endpoints[2].status", "found 404; expected at most 299");
@@ -225,6 +231,16 @@ fn parts_that_belong_together_have_to_agree() {
         "`contacts.read` again",
     );
     assert_one(with("/hooks/-", json!({"name": "user.login"})), "$.hooks[1].name", "again");
+    for (pointer, value, place, says) in [
+        ("owns/-", json!({"namespace": "crm.events"}), "owns[1].namespace", "again"),
+        ("owns/0/namespace", json!("mail.events"), "owns[0].namespace", "begins with the plugin's id, `crm.`"),
+        ("owns/0/readers/-", json!("*"), "owns[0].readers[2]", "`*` again"),
+        ("reads/-", json!({"namespace": "mail.state", "description": "Twice"}), "reads[1].namespace", "again"),
+        ("reads/0/namespace", json!("crm.events"), "reads[0].namespace", "declare it in `$.sharedData.owns`"),
+        ("reads/0/description", json!(" "), "reads[0].description", "say what `mail.state` is read for"),
+    ] {
+        assert_one(with(&format!("/sharedData/{pointer}"), value), &format!("$.sharedData.{place}"), says);
+    }
     assert_one(
         with("/services/-", json!({"name": "crm:contacts", "version": "1.1.0"})),
         "$.services[1].name",

@@ -42,7 +42,7 @@ impl EventName {
 }
 
 /// The first words of topics that only the host publishes.
-pub const HOST_TOPICS: [&str; 5] = ["tenant", "plugin", "user", "api", "config"];
+pub const HOST_TOPICS: [&str; 6] = ["tenant", "plugin", "user", "api", "config", "shared-data"];
 
 text_type! {
     /// Events a plugin wants to hear of: `*` stands for any one word. There is no pattern for any number of words.
@@ -275,6 +275,7 @@ mod tests {
     #[test]
     fn what_begins_as_a_word_of_the_hosts_is_not_the_hosts() {
         let is_of_the_host = |topic| EventName::parse(topic).unwrap().is_of_the_host();
+        assert!(is_of_the_host("shared-data.changed"));
         assert!(is_of_the_host("tenant.created") && is_of_the_host("api.request") && is_of_the_host("plugin.x.y"));
         assert!(!is_of_the_host("tenants.created") && !is_of_the_host("crm.plugin.x"));
     }

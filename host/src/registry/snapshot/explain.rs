@@ -1,10 +1,12 @@
 //! What a snapshot says of one plugin, for people and for programs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Snapshot, TenantView};
+use crate::capability::shared_data::{Reach, Reading};
 use crate::registry::plugin::Plugin;
 use crate::registry::rejected::{Rejected, printable};
 use crate::registry::resolve::PluginResolution;
@@ -23,6 +25,9 @@ pub struct Explanation {
     /// Links over which calls have lately failed for the tenant, and whether they are called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<LinkHealth>,
+    /// The shared data of others that its versions ask to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<SharedRead>,
     /// Files that were refused: other versions of this plugin, and those that claim its services.
     pub rejected: Vec<Refused>,
 }
@@ -38,6 +43,20 @@ pub struct KeptVersion {
     pub replaced_by: String,
     /// The plugins that cannot use that.
     pub kept_for: Vec<String>,
+}
+
+/// A namespace of shared data that a version asks to read, in an explanation.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedRead {
+    pub version: String,
+    pub namespace: String,
+    /// The plugin that it is read from, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A refused file, in an explanation.
@@ -61,9 +80,13 @@ impl Snapshot {
             return None;
         }
         let kept = self.kept_concerning(plugin);
+        let reads: Vec<SharedRead> = versions.iter().flat_map(|version| self.reads(view, version)).collect();
         let told = versions.iter().map(|version| {
+            let own = version.version.to_string();
+            let reads = reads.iter().filter(|read| read.version == own);
+            let text = reads.fold(version.to_string(), |text, read| format!("{text}  {read}\n"));
             let kept = kept.iter().filter(|kept| kept.concerns(version));
-            kept.fold(version.to_string(), |text, kept| format!("{text}  {kept}\n"))
+            kept.fold(text, |text, kept| format!("{text}  {kept}\n"))
         });
         let told = told.chain(rejected.iter().map(ToString::to_string));
         Some(Explanation {
@@ -71,8 +94,24 @@ impl Snapshot {
             versions: serde_json::to_value(versions).unwrap_or_default(),
             kept,
             failing: Vec::new(),
+            reads,
             rejected,
         })
+    }
+
+    /// The shared data that a version asks to read.
+    fn reads(&self, view: &TenantView, version: &PluginResolution) -> Vec<SharedRead> {
+        let is = |plugin: &&Arc<Plugin>| plugin.key().id == version.id && plugin.key().version == version.version;
+        let Some(plugin) = self.plugins.iter().find(is) else { return Vec::new() };
+        let reads = view.links().reads(&plugin.prepared).iter().map(|Reading { namespace, reach }| {
+            let (from, reason) = match reach {
+                Reach::Allowed(owner) => (Some(owner.to_string()), None),
+                Reach::Denied(why) => (None, Some(format!("denied: {why}"))),
+                Reach::Absent(why) => (None, Some(format!("unavailable: {why}"))),
+            };
+            SharedRead { version: version.version.to_string(), namespace: namespace.to_string(), from, reason }
+        });
+        reads.collect()
     }
 
     /// The kept versions of a plugin, and those that are kept for it.
@@ -127,6 +166,13 @@ impl fmt::Display for KeptVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, version, file_name, replaced_by, kept_for } = self;
         write!(f, "{id} {version} is kept for {}: {file_name} holds {replaced_by} now", kept_for.join(", "))
+    }
+}
+
+impl fmt::Display for SharedRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leads = self.from.as_ref().or(self.reason.as_ref()).map(|text| printable(text)).unwrap_or_default();
+        write!(f, "reads {}  ->  {leads}", self.namespace)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The plugins as one tenant has them: which version answers under each id, and where each import leads.
 
+mod shared;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -59,12 +61,11 @@ impl TenantView {
             }
         };
         let mut resolution = resolve::resolve(&versions, choices, &agree);
-        let mut links = Vec::new();
+        let mut linked = Vec::new();
         let mut served: HashMap<PluginId, Served> = HashMap::new();
         for resolved in &mut resolution.plugins {
             let Some(plugin) = find(&resolved.id, &resolved.version) else { continue };
-            let hosts = grants.hosts(plugin).into();
-            links.push((&*plugin.prepared, Leads { links: runtime_links(plugin, resolved, grants, &find), hosts }));
+            linked.push((plugin, runtime_links(plugin, resolved, grants, &find)));
             // What is kept for others answers nobody else.
             if kept_for(plugin).is_some() {
                 continue;
@@ -81,10 +82,15 @@ impl TenantView {
                 }
             }
         }
+        let links = linked.into_iter().map(|(plugin, links)| {
+            let (hosts, reads) = (grants.hosts(plugin).into(), shared::readings(plugin, &served, grants));
+            (&*plugin.prepared, Leads { links, hosts, reads })
+        });
+        let links = LinkTable::new(links);
         let needs = needs(&resolution, &find);
         Self {
             resolution: Arc::new(resolution),
-            links: Arc::new(LinkTable::new(links)),
+            links: Arc::new(links),
             served: Arc::new(served),
             needs: Arc::new(needs),
         }

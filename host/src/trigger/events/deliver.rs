@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use wasmtime::component::Val;
 
 use super::dispatch::after;
-use super::{Events, backoff, subscribers};
+use super::subscribers::{self, Heard};
+use super::{Events, backoff};
 use crate::db::{Delivery, Outcome, StoredEvent};
 use crate::id::{CorrelationId, PluginId, TenantId};
 use crate::registry::{Plugin, Served, TenantView};
@@ -44,9 +45,10 @@ impl Events {
         });
         let Some((view, plugin)) = served else { return self.wait(tenant, &subscriber, delivery) };
         let snapshot = self.registry.snapshot();
-        let StoredEvent { source, topic, .. } = &delivery.event;
+        let StoredEvent { source, topic, subject, .. } = &delivery.event;
+        let heard = Heard { source, topic, subject: subject.as_deref() };
         match plugin.event_handler() {
-            Some(handler) if subscribers::hears(&plugin, snapshot.choices().grants(), source, topic) => {
+            Some(handler) if subscribers::hears(&plugin, &view, snapshot.choices().grants(), &heard) => {
                 self.call(tenant, &view, &plugin, handler, delivery).await
             }
             _ => gone("the plugin no longer hears this topic, or is no longer granted to"),

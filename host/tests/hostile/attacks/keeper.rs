@@ -3,14 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::attack::{Attack, Outcome};
-use crate::common::Client;
+use crate::common::{Answer, Client};
 
 const KEEPER: &str = "/plugins/hostile-keeper";
+/// A namespace of its own that nobody reads.
+const OWN: &str = "hostile-keeper.own";
 
 pub fn table() -> Vec<Attack> {
     let attack = |name, path, body| Attack::post(name, "hostile-keeper", path, body);
     let set = |key: &str, bytes: u32| json!({ "bucket": "default", "key": key, "bytes": bytes });
     let batch = |count: u32, bytes: u32| json!({ "prefix": "b", "count": count, "bytes": bytes });
+    let shared = |namespace: &str, key: &str, bytes: u32| match bytes {
+        0 => json!({ "namespace": namespace, "key": key }),
+        bytes => json!({ "namespace": namespace, "key": key, "bytes": bytes }),
+    };
     let path = json!({ "bucket": "../x", "key": "k", "bytes": 1 });
     let buckets = "plugin hostile-keeper held more than the 1000 resources a call may (limits.resource_table_entries)";
     let messages = |message: &str, bytes: u32, times: u32| {
@@ -29,6 +35,17 @@ pub fn table() -> Vec<Attack> {
         Attack::run_by("keys without end", fill).with_plugin("hostile-keeper").times(4, 2),
         attack("all of them listed", "/list", json!({ "bucket": "default" })),
         Attack::run_by("32 who swap one key", swap).with_plugin("hostile-keeper").times(32, 32),
+        refused("shared data of another plugin read", "/read-shared", shared("crm.events", "k", 0), "denied "),
+        refused("and changed", "/share", shared("crm.events", "k", 1), "denied "),
+        refused("a namespace with a path for a name", "/share", shared("../hostile-keeper.own", "k", 1), "denied "),
+        refused("a shared key of a megabyte", "/share", shared(OWN, &"k".repeat(1 << 20), 1), "too large key bytes: "),
+        refused("a shared value of four megabytes", "/share", shared(OWN, "k", 4 << 20), "too large value bytes: "),
+        Attack::run_by("shared data without end", |client| share_all(client, OWN, 10_000))
+            .with_plugin("hostile-keeper")
+            .times(2, 2),
+        Attack::run_by("and each of them told", |client| share_all(client, "hostile-keeper.told", 10))
+            .with_plugin("hostile-keeper"),
+        Attack::run_by("32 who swap one shared key", share_swap).with_plugin("hostile-keeper").times(32, 32),
         Attack::run_by("6,000 messages", messages("\u{1b}[2J\n", 10, 1_000)).with_plugin("hostile-keeper"),
         Attack::run_by("messages of a megabyte", messages("m", 1 << 20, 1)).with_plugin("hostile-keeper"),
     ]
@@ -73,11 +90,32 @@ async fn fill(client: Client) -> Outcome {
     }
 }
 
+/// Ends at the room for the namespace, at the time for statements, or at that for the call.
+async fn share_all(client: Client, namespace: &'static str, bytes: u32) -> Outcome {
+    let body = json!({ "namespace": namespace, "prefix": uuid::Uuid::new_v4().to_string(), "bytes": bytes });
+    let answer = client.post(&format!("{KEEPER}/share-all"), body).await;
+    let told = answer.json["data"].as_str().unwrap_or_default();
+    let limits = ["quota ", "unavailable busy: ", "unavailable timeout: "];
+    let code = answer.json["error"]["code"].as_str().unwrap_or_default();
+    match limits.iter().any(|limit| told.contains(limit)) || ["cpu_budget", "deadline"].contains(&code) {
+        true => Ok(()),
+        false => Err(format!("expected one of {limits:?}: {} {:.300}", answer.status, answer.text)),
+    }
+}
+
+async fn share_swap(client: Client) -> Outcome {
+    let body = json!({ "namespace": OWN, "key": "swapped" });
+    swapped(client.post(&format!("{KEEPER}/share-swap"), body).await)
+}
+
 /// Each swaps at last, or is told what it has used up. None of them may be lost: the number is a number afterwards.
 async fn swap(client: Client) -> Outcome {
-    let answer = client.post(&format!("{KEEPER}/swap"), json!({ "key": "swapped" })).await;
+    swapped(client.post(&format!("{KEEPER}/swap"), json!({ "key": "swapped" })).await)
+}
+
+fn swapped(answer: Answer) -> Outcome {
     let told = answer.json["error"]["message"].as_str().unwrap_or_default();
-    let limits = ["quota storage: ", "quota processor time: ", "busy: ", "timeout: "];
+    let limits = ["quota ", "busy: ", "timeout: ", "unavailable busy: ", "unavailable timeout: "];
     let code = answer.json["error"]["code"].as_str().unwrap_or_default();
     let is_limit = limits.iter().any(|limit| told.starts_with(limit));
     match answer.status == 200 || is_limit || ["cpu_budget", "deadline", "host_calls"].contains(&code) {

@@ -14,7 +14,7 @@ async fn explain(host: &Host, args: &[&str]) -> Output {
 async fn it_says_who_provides_each_import() {
     let host = Host::with_plugins(&["crm", "analytics"]).await;
     let text = "analytics 1.0.0 — active\n  crm:contacts/contacts ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  \
-                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n";
+                crm:deals/deals ^1.0.0  ->  crm 1.0.0 (exports 1.0.0)\n  reads crm.events  ->  crm\n";
     assert_eq!(explain(&host, &["analytics"]).await.success(), text);
     assert_eq!(explain(&host, &["analytics", "--tenant", "acme"]).await.success(), text);
     assert_eq!(explain(&host, &["crm"]).await.success(), "crm 1.0.0 — active\n");

@@ -12,6 +12,7 @@ mod logs;
 mod rollouts;
 mod rows;
 mod schedules;
+mod shared_data;
 mod snapshots;
 
 use async_trait::async_trait;
@@ -43,6 +44,7 @@ pub const ALL: [&dyn Place; 13] = [
     &keys::Keys,
     &events::Events,
     &keyvalue::Keyvalue,
+    &shared_data::SharedData,
     &logs::Logs,
     &rollouts::Rollouts,
     &schedules::Schedules,

@@ -89,6 +89,7 @@ impl Installation {
             "crier",
             "example-keyvalue",
             "example-logging",
+            "example-shared-data",
             "hostile-keeper",
         ]);
         // `phases` lies aside, so that its versions come one after the other.

@@ -5,8 +5,8 @@
 use demo::probe::probe;
 use demo::probe::probe_deferred::SleepCall;
 use exports::hostile::everything::everything::{Error, Guest};
-use tenon::host::events;
 use tenon::host::sql::{self, Transaction};
+use tenon::host::{events, shared_data};
 use wasi::config::store as settings;
 use wasi::keyvalue::atomics::{self, Cas};
 use wasi::keyvalue::{batch, store};
@@ -33,6 +33,7 @@ wit_bindgen::generate!({
         world plugin {
             import tenon:host/sql@1.0.0;
             import tenon:host/events@1.0.0;
+            import tenon:host/shared-data@1.0.0;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:logging/logging@0.1.0-draft;
             import wasi:keyvalue/store@0.2.0-draft2;
@@ -85,6 +86,7 @@ impl Guest for Everything {
                 _ = events::first_time_in(&begin()?, EVENT).map_err(unpublished)?;
             }
             "tenon:host/sql, its thread" => drop(sql::execute(INSERT, &[]).map_err(failed)?),
+            name if name.starts_with("tenon:host/shared-data.") => shared(name)?,
             name if name.starts_with("wasi:keyvalue/") => keyvalue(name)?,
             "wasi:config/store.get" => drop(settings::get("a")),
             "wasi:config/store.get-all" => drop(settings::get_all()),
@@ -108,6 +110,24 @@ impl Guest for Everything {
         }
         Ok(())
     }
+}
+
+fn shared(name: &str) -> Result<(), Error> {
+    const MINE: &str = "hostile-everything.state";
+    let found = match name.split_once('.').map(|(_, function)| function) {
+        Some("get") => shared_data::get(MINE, "a").map(drop),
+        Some("list-keys") => shared_data::list_keys(MINE, None).map(drop),
+        Some("set") => shared_data::set(MINE, "a", b"1", None).map(drop),
+        Some("set-in") => shared_data::set_in(&begin()?, MINE, "a", b"1", None).map(drop),
+        Some("compare-and-swap") => shared_data::get(MINE, "swapped").and_then(|entry| {
+            let version = entry.map(|entry| entry.version);
+            shared_data::compare_and_swap(MINE, "swapped", version, b"1", None).map(drop)
+        }),
+        Some("delete") => shared_data::delete(MINE, "a").map(drop),
+        Some("delete-in") => shared_data::delete_in(&begin()?, MINE, "a").map(drop),
+        _ => return Err(Error::Failed(format!("there is no function {name}"))),
+    };
+    found.map_err(|error| Error::Failed(format!("{error:?}")))
 }
 
 fn keyvalue(name: &str) -> Result<(), Error> {

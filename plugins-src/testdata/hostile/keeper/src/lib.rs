@@ -4,6 +4,7 @@
 #![cfg(target_family = "wasm")]
 
 use exports::hostile::keeper::keeper::{Error, Guest};
+use tenon::host::shared_data;
 use tenon::host::sql::Transaction;
 use wasi::config::store as settings;
 use wasi::keyvalue0_2_0_draft as old;
@@ -47,12 +48,21 @@ wit_bindgen::generate!({
             in-transaction: func(key: string) -> result<_, error>;
             /// Logs a message of that many bytes so often, at each level.
             log: func(message: string, bytes: u32, times: u32) -> result<_, error>;
+            /// Sets a key of shared data to that many bytes.
+            share: func(namespace: string, key: string, bytes: u32) -> result<_, error>;
+            /// Reads one.
+            read-shared: func(namespace: string, key: string) -> result<option<u32>, error>;
+            /// Sets as many as it may, and says how many and what ended it.
+            share-all: func(namespace: string, prefix: string, bytes: u32) -> result<string, error>;
+            /// Adds one to a number in shared data through compare-and-swap, and says how often it had to.
+            share-swap: func(namespace: string, key: string) -> result<u32, error>;
             /// All that it can read of its configuration.
             config: func() -> result<list<tuple<string, string>>, error>;
         }
 
         world plugin {
             import tenon:host/sql@1.0.0;
+            import tenon:host/shared-data@1.0.0;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:logging/logging@0.1.0-draft;
             import wasi:keyvalue/store@0.2.0-draft;
@@ -203,6 +213,40 @@ impl Guest for Keeper {
         Ok(())
     }
 
+    fn share(namespace: String, key: String, bytes: u32) -> Result<(), Error> {
+        shared_data::set(&namespace, &key, &vec![b'x'; bytes as usize], None)?;
+        Ok(())
+    }
+
+    fn read_shared(namespace: String, key: String) -> Result<Option<u32>, Error> {
+        Ok(shared_data::get(&namespace, &key)?.map(|entry| entry.value.len() as u32))
+    }
+
+    fn share_all(namespace: String, prefix: String, bytes: u32) -> Result<String, Error> {
+        let value = vec![b'x'; bytes as usize];
+        for number in 0.. {
+            if let Err(error) = shared_data::set(&namespace, &format!("{prefix}{number}"), &value, Some(60_000)) {
+                return Ok(format!("{number}: {}", told(error)));
+            }
+        }
+        Ok(String::new())
+    }
+
+    fn share_swap(namespace: String, key: String) -> Result<u32, Error> {
+        for tries in 1.. {
+            let (version, value) =
+                shared_data::get(&namespace, &key)?.map(|entry| (entry.version, entry.value)).unzip();
+            let number = value.map_or(Ok(0), |value| String::from_utf8_lossy(&value).parse::<u64>());
+            let number = number.map_err(|error| Error::Refused(error.to_string()))?;
+            match shared_data::compare_and_swap(&namespace, &key, version, (number + 1).to_string().as_bytes(), None) {
+                Ok(_) => return Ok(tries),
+                Err(shared_data::Error::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(0)
+    }
+
     fn config() -> Result<Vec<(String, String)>, Error> {
         let all = settings::get_all().map_err(|error| Error::Refused(format!("{error:?}")))?;
         for (key, value) in &all {
@@ -210,6 +254,23 @@ impl Guest for Keeper {
         }
         assert_eq!(settings::get("not there").unwrap(), None);
         Ok(all)
+    }
+}
+
+fn told(error: shared_data::Error) -> String {
+    match error {
+        shared_data::Error::Denied(why) => format!("denied {why}"),
+        shared_data::Error::Invalid(why) => format!("invalid {why}"),
+        shared_data::Error::TooLarge(why) => format!("too large {why}"),
+        shared_data::Error::Quota(why) => format!("quota {why}"),
+        shared_data::Error::Conflict(version) => format!("conflict {version:?}"),
+        shared_data::Error::Unavailable(why) => format!("unavailable {why}"),
+    }
+}
+
+impl From<shared_data::Error> for Error {
+    fn from(error: shared_data::Error) -> Self {
+        Self::Refused(told(error))
     }
 }
 

@@ -1,0 +1,38 @@
+//! `tenon shared-data`.
+
+use reqwest::Method;
+
+use super::client::Connection;
+use super::output::Output;
+
+/// Show what a plugin shares with others for a tenant.
+///
+/// Namespaces, keys, sizes and until when, never the values.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  tenon shared-data crm --tenant acme")]
+pub(super) struct SharedData {
+    /// The plugin's id, as `crm`
+    plugin: String,
+    /// At most so many entries, up to 200
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl SharedData {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let path = format!("/api/v1/plugins/{}/shared-data?limit={}", self.plugin, self.limit);
+        let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?;
+        let columns = [
+            ("NAMESPACE", "namespace"),
+            ("KEY", "key"),
+            ("VERSION", "version"),
+            ("BYTES", "bytes"),
+            ("EXPIRES", "expiresAt"),
+        ];
+        self.output.list(&answer.body.data, &columns, "nothing is shared")
+    }
+}

@@ -36,7 +36,6 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     events_fit_together(config)?;
     a_log_holds_a_transaction(config)?;
     an_answer_fits_the_cache(config)?;
-    a_value_fits_into_its_row(config)?;
     connections_can_be_served(config)?;
     hosts_outside_can_be_asked(config)?;
     a_failure_can_be_logged(config)?;
@@ -157,17 +156,6 @@ fn events_fit_together(config: &Config) -> Result<(), Broken> {
         found: events.handled_kept_s.to_string(),
         expected: format!("more than {lasts}, which is events.waiting_s and events.dead_kept_s together"),
         fix: "raise it, or an event that is delivered late may have its effect twice".into(),
-    })
-}
-
-fn a_value_fits_into_its_row(config: &Config) -> Result<(), Broken> {
-    let beside = config.keyvalue.key_bytes.saturating_mul(2).saturating_add(4096);
-    let most = config.sql.value_bytes.saturating_sub(beside);
-    require(config.keyvalue.value_bytes <= most, || Broken {
-        key: "keyvalue.value_bytes".into(),
-        found: config.keyvalue.value_bytes.to_string(),
-        expected: format!("at most {most}: sql.value_bytes, less 4 KiB and twice keyvalue.key_bytes for its row"),
-        fix: format!("set it to {most} or less, or raise sql.value_bytes"),
     })
 }
 

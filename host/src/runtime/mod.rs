@@ -121,7 +121,7 @@ impl Runtime {
             breaker: config.breaker.clone(),
             answers: Arc::new(answers::Answers::new(&config.cache)),
             rates: rates::Rates::default(),
-            keyvalue: config.keyvalue.clone(),
+            keyvalue: config.keyvalue.within(&config.sql),
             engine,
             log,
             announcements: Announcements::default(),

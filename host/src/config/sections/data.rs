@@ -56,11 +56,9 @@ section! {
 section! {
     /// What a plugin can take through keys and values, for each tenant.
     pub struct KeyvalueConfig {
-        /// Keys, those of all buckets together.
-        keys: u64 = 100_000,
         /// One key, and the name of a bucket beside it.
         key_bytes: usize = 512,
-        /// One value. Less than `sql.value_bytes` by 4 KiB and twice `key_bytes` at least.
+        /// One value, but never more than `sql.value_bytes` less 4 KiB and twice `key_bytes` for the rest of its row.
         value_bytes: usize = MIB,
         /// Keys and values together. They lie in the plugin's database, so they count against `sql.storage_bytes` as well.
         storage_bytes: u64 = 64 * MIB as u64,
@@ -72,6 +70,18 @@ section! {
         page_keys: usize = 1_000,
         /// The texts of those keys together; a page has one key at least.
         page_bytes: usize = 256 * KIB,
+    }
+}
+
+impl KeyvalueConfig {
+    /// What a row beside a value takes, for its head and for the key in the table and in its index.
+    const ROW_BYTES: usize = 4 * KIB;
+
+    /// As far as a row of the database can hold it.
+    pub fn within(&self, sql: &SqlConfig) -> Self {
+        let beside = self.key_bytes.saturating_mul(2).saturating_add(Self::ROW_BYTES);
+        let value_bytes = self.value_bytes.min(sql.value_bytes.saturating_sub(beside));
+        Self { value_bytes, ..self.clone() }
     }
 }
 

@@ -34,7 +34,8 @@ const PLUGINS: [&str; 4] = ["probe", "prober", "pong", "hostile-fan-back"];
 /// The defaults, but for a shorter deadline, less time for statements, a pool that few attackers fill, components that may have several
 /// memories, and little that finished instances leave mapped ([`memory`] says why). A caller keeps more than by
 /// default, so that it has something left even when a busy machine stops its callee late. No breaker opens and no nested
-/// call is refused for want of budget, so that each attack meets the limit it is made for; `resilience.rs` attacks those.
+/// call is refused for want of budget, so that each attack meets the limit it is made for; `resilience.rs` attacks those. Events that fail are given up soon,
+/// so that a round leaves little behind.
 const CONFIG: &str = r#"
 log.filter = "error"
 limits.cpu_budget_ms = 50

@@ -28,6 +28,7 @@ pub fn table() -> Vec<Attack> {
         attack("a million buckets", "/hold", json!({ "count": 1_000_000 })).refused_saying(503, "handles", buckets),
         Attack::run_by("keys without end", fill).with_plugin("hostile-keeper").times(4, 2),
         attack("all of them listed", "/list", json!({ "bucket": "default" })),
+        Attack::get("the configuration, again and again", "hostile-keeper", "/config").times(40, 8),
         Attack::run_by("32 who swap one key", swap).with_plugin("hostile-keeper").times(32, 32),
         Attack::run_by("6,000 messages", messages("\u{1b}[2J\n", 10, 1_000)).with_plugin("hostile-keeper"),
         Attack::run_by("messages of a megabyte", messages("m", 1 << 20, 1)).with_plugin("hostile-keeper"),

@@ -10,9 +10,9 @@ use crate::loader::testdata;
 
 const QUICK: &str = "log.filter = \"error\"\nloader.rescan_ms = 50\n";
 
-/// All that the tenant's witness has heard.
+/// All that the tenant's listener has heard.
 async fn heard(client: &Client) -> Vec<Value> {
-    client.get("/plugins/witness/heard").await.rows().to_vec()
+    client.get("/plugins/listener/heard").await.rows().to_vec()
 }
 
 /// The data of the events of this topic about this subject, once there is one.
@@ -33,7 +33,7 @@ fn data(event: &Value) -> Value {
 
 #[tokio::test]
 async fn a_plugin_hears_of_its_tenant_and_of_the_plugins_that_come_and_go_there() {
-    let host = Host::with_config(&["witness", "crm", "hostile-keeper"], QUICK).await;
+    let host = Host::with_config(&["listener", "crm", "hostile-keeper"], QUICK).await;
     host.post("/api/v1/tenants", json!({ "id": "acme" })).await.data(201);
     let acme = host.tenant("acme");
     assert_eq!(told(&acme, "tenant.created", "acme").await, [json!({ "tenant": "acme" })]);
@@ -61,7 +61,7 @@ async fn a_plugin_hears_of_its_tenant_and_of_the_plugins_that_come_and_go_there(
 
 #[tokio::test]
 async fn a_plugin_hears_of_versions_that_come_and_go_for_all() {
-    let scratch = Scratch::with_plugins(&["witness", "phases"]);
+    let scratch = Scratch::with_plugins(&["listener", "phases"]);
     std::fs::rename(scratch.plugins().join("phases.wasm"), scratch.path("phases.built")).unwrap();
     Version::new("1.0.0").put(&scratch);
     let config = scratch.file("tenon.toml", QUICK);
@@ -88,7 +88,7 @@ async fn a_plugin_hears_of_versions_that_come_and_go_for_all() {
 #[tokio::test]
 async fn a_plugin_hears_of_requests_as_often_as_the_operator_says() {
     let config = format!("{QUICK}events.request_sample_per_mille = 1000\nevents.requests_per_s = 3\n");
-    let host = Host::with_config(&["witness", "hello"], &config).await;
+    let host = Host::with_config(&["listener", "hello"], &config).await;
     let requests = async || {
         for _ in 0..30 {
             host.get("/plugins/hello/headers").await;
@@ -109,7 +109,7 @@ async fn a_plugin_hears_of_requests_as_often_as_the_operator_says() {
 
 #[tokio::test]
 async fn a_plugin_hears_who_came_in_once_for_a_while() {
-    let scratch = Scratch::with_plugins(&["witness"]);
+    let scratch = Scratch::with_plugins(&["listener"]);
     let config = format!("{QUICK}grants.automatic = \"always\"\ntrust.unsigned = \"allow\"\n");
     let config = scratch.file("tenon.toml", &config);
     let host = Host::start(scratch, &["--config", config.to_str().unwrap()]).await;

@@ -2,16 +2,16 @@
 
 #![cfg(target_family = "wasm")]
 
-use exports::demo::witness::witness::{Guest, One};
+use exports::demo::listener::listener::{Guest, One};
 use tenon_plugin::events::Unhandled;
 use tenon_plugin::sql::{self, Executor, params};
 use tenon_plugin::{Event, EventHandler};
 
 wit_bindgen::generate!({
     inline: "
-        package demo:witness@1.0.0;
+        package demo:listener@1.0.0;
 
-        interface witness {
+        interface listener {
             record one {
                 topic: string,
                 source: string,
@@ -25,7 +25,7 @@ wit_bindgen::generate!({
         }
 
         world plugin {
-            export witness;
+            export listener;
         }
     ",
 });
@@ -35,11 +35,11 @@ tenon_plugin::embed! {
     migrations: ["0001_heard" => "../migrations/0001_heard.sql"],
 }
 
-tenon_plugin::event_handler!(Witness);
+tenon_plugin::event_handler!(Listener);
 
-struct Witness;
+struct Listener;
 
-impl EventHandler for Witness {
+impl EventHandler for Listener {
     fn handle(event: Event) -> Result<(), Unhandled> {
         sql::transaction(|tx| {
             if event.once(tx)? {
@@ -53,7 +53,7 @@ impl EventHandler for Witness {
     }
 }
 
-impl Guest for Witness {
+impl Guest for Listener {
     fn heard() -> Result<Vec<One>, String> {
         let rows = sql::query("SELECT topic, source, subject, data FROM heard ORDER BY number", &[]);
         let read = |mut row: sql::Row| {
@@ -68,4 +68,4 @@ impl Guest for Witness {
     }
 }
 
-export!(Witness);
+export!(Listener);

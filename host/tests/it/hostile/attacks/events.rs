@@ -51,7 +51,7 @@ async fn publish(client: &Client, body: Value) -> Outcome {
 }
 
 async fn storm(client: Client) -> Outcome {
-    publish(&client, event("news.plain", 1_000)).await
+    publish(&client, event("news.plain", 200)).await
 }
 
 async fn echo(client: Client) -> Outcome {

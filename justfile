@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 wasm := "wasm32-wasip2"
 plugins := "crm analytics hello"
 testdata := "target/testdata"
-fuzz_targets := "manifest component json sql http"
+fuzz_targets := "manifest component json sql http dns"
 
 # What the recipes are.
 [private]

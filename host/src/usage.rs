@@ -35,15 +35,17 @@ pub enum Quota {
     Storage,
     /// Rows of its own tables.
     Rows,
+    /// Keys that it keeps values under.
+    Keys,
 }
 
 impl Quota {
-    pub const ALL: [Self; 6] =
-        [Self::Calls, Self::CpuTime, Self::Events, Self::OutboundRequests, Self::Storage, Self::Rows];
+    pub const ALL: [Self; 7] =
+        [Self::Calls, Self::CpuTime, Self::Events, Self::OutboundRequests, Self::Storage, Self::Rows, Self::Keys];
 
     /// Whether it begins anew with each hour. The others bound what is kept, and are counted where it is kept.
     pub fn is_hourly(self) -> bool {
-        !matches!(self, Self::Storage | Self::Rows)
+        !matches!(self, Self::Storage | Self::Rows | Self::Keys)
     }
 
     /// Its name for people and in the database.
@@ -55,6 +57,7 @@ impl Quota {
             Self::OutboundRequests => "outbound",
             Self::Storage => "storage",
             Self::Rows => "rows",
+            Self::Keys => "keys",
         }
     }
 
@@ -72,6 +75,7 @@ impl Quota {
             Self::OutboundRequests => "requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
+            Self::Keys => "keys",
         }
     }
 
@@ -84,6 +88,7 @@ impl Quota {
             Self::OutboundRequests => "outbound requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
+            Self::Keys => "keys",
         }
     }
 
@@ -112,6 +117,7 @@ impl Quota {
             Self::OutboundRequests => "quotas.outbound_requests_per_hour",
             Self::Storage => "sql.storage_bytes",
             Self::Rows => "quotas.rows",
+            Self::Keys => "quotas.keys",
         }
     }
 }
@@ -179,6 +185,7 @@ impl Usage {
                 Quota::OutboundRequests => config.outbound_requests_per_hour,
                 Quota::Storage => sql.storage_bytes,
                 Quota::Rows => config.rows,
+                Quota::Keys => config.keys,
             })
         });
         Self { enforced: config.enforced_in_dev || !dev, defaults, own: RwLock::default(), meters: RwLock::default() }

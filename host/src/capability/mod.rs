@@ -7,6 +7,8 @@ pub mod config;
 pub mod console;
 pub mod context;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod keyvalue;
 pub mod logging;
 pub mod outbound;

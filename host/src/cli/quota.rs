@@ -21,7 +21,7 @@ pub(super) struct Usage {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  tenon quota set calls 50000 --tenant acme\n  \
     tenon quota set cpu 1200000 --plugin crm --tenant acme\n  tenon quota unset calls --tenant acme\n  \
-    tenon quota list --tenant acme\n\nQuotas are calls, cpu (in ms), events and outbound for an hour; storage (in bytes) and rows at any time. What a tenant has none for is the \
+    tenon quota list --tenant acme\n\nQuotas are calls, cpu (in ms), events and outbound for an hour; storage (in bytes), rows and keys at any time. What a tenant has none for is the \
     default of the configuration.")]
 pub(super) struct Quota {
     #[command(subcommand)]
@@ -32,9 +32,9 @@ pub(super) struct Quota {
 enum Action {
     /// Set a quota; for operators
     Set {
-        /// calls, cpu, events, outbound, storage or rows
+        /// calls, cpu, events, outbound, storage, rows or keys
         quota: String,
-        /// In calls, ms, events, requests, bytes or rows
+        /// In calls, ms, events, requests, bytes, rows or keys
         amount: u64,
         /// Of this plugin alone
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Action {
     },
     /// Go back to the default; for operators
     Unset {
-        /// calls, cpu, events, outbound, storage or rows
+        /// calls, cpu, events, outbound, storage, rows or keys
         quota: String,
         /// Of this plugin alone
         #[arg(long)]

@@ -38,7 +38,6 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     schedules_fit_together(config)?;
     a_log_holds_a_transaction(config)?;
     an_answer_fits_the_cache(config)?;
-    a_value_fits_into_its_row(config)?;
     connections_can_be_served(config)?;
     hosts_outside_can_be_asked(config)?;
     a_failure_can_be_logged(config)?;
@@ -176,23 +175,6 @@ fn schedules_fit_together(config: &Config) -> Result<(), Broken> {
         expected: format!("more than schedules.lease_ms, which is {}", schedules.lease_ms),
         fix: "raise it, or a run whose process has ended always comes too late to be begun again".into(),
     })
-}
-
-fn a_value_fits_into_its_row(config: &Config) -> Result<(), Broken> {
-    let (keyvalue, shared) = (&config.keyvalue, &config.shared_data);
-    for (section, key_bytes, value_bytes) in
-        [("keyvalue", keyvalue.key_bytes, keyvalue.value_bytes), ("shared_data", shared.key_bytes, shared.value_bytes)]
-    {
-        let beside = key_bytes.saturating_mul(2).saturating_add(4096);
-        let most = config.sql.value_bytes.saturating_sub(beside);
-        require(value_bytes <= most, || Broken {
-            key: format!("{section}.value_bytes"),
-            found: value_bytes.to_string(),
-            expected: format!("at most {most}: sql.value_bytes, less 4 KiB and twice {section}.key_bytes for its row"),
-            fix: format!("set it to {most} or less, or raise sql.value_bytes"),
-        })?;
-    }
-    Ok(())
 }
 
 fn a_log_holds_a_transaction(config: &Config) -> Result<(), Broken> {

@@ -181,11 +181,11 @@ pub struct EventPrune {
 /// Where events are kept.
 #[async_trait]
 pub trait Events {
-    /// Notes that a plugin's database of a tenant may hold events that did not arrive yet.
-    async fn outbox_mark(&self, tenant: &str, plugin: &str) -> Result<(), DbError>;
+    /// Notes that a plugin's database of a tenant may hold events that did not arrive yet, and when that was noted.
+    async fn outbox_mark(&self, tenant: &str, plugin: &str, now: Timestamp) -> Result<(), DbError>;
 
-    /// Notes that it does not.
-    async fn outbox_unmark(&self, tenant: &str, plugin: &str) -> Result<(), DbError>;
+    /// Notes that it does not, if the mark was last written before then. False if there is none, or it was written since.
+    async fn outbox_unmark(&self, tenant: &str, plugin: &str, before: Timestamp) -> Result<bool, DbError>;
 
     /// The databases that may, as tenant and plugin.
     async fn outbox_list(&self) -> Result<Vec<(String, String)>, DbError>;
@@ -233,10 +233,12 @@ pub trait Events {
     async fn event_prune(&self, prune: EventPrune) -> Result<bool, DbError>;
 }
 
-pub(super) const OUTBOX_MARK: &str =
-    "INSERT INTO event_outbox (tenant, plugin) VALUES ($1, $2) ON CONFLICT (tenant, plugin) DO NOTHING";
+pub(super) const OUTBOX_MARK: &str = "\
+    INSERT INTO event_outbox (tenant, plugin, marked_at_us) VALUES ($1, $2, $3) \
+    ON CONFLICT (tenant, plugin) DO UPDATE SET marked_at_us = excluded.marked_at_us";
 
-pub(super) const OUTBOX_UNMARK: &str = "DELETE FROM event_outbox WHERE tenant = $1 AND plugin = $2";
+pub(super) const OUTBOX_UNMARK: &str =
+    "DELETE FROM event_outbox WHERE tenant = $1 AND plugin = $2 AND marked_at_us < $3";
 
 pub(super) const OUTBOX_LIST: &str = "SELECT tenant, plugin FROM event_outbox ORDER BY tenant, plugin";
 

@@ -85,6 +85,7 @@ async fn a_service_lists_its_own_endpoints_as_a_client_calls_them() {
             "POST /plugins/crm/deals",
             "GET /plugins/crm/deals/{id}",
             "PUT /plugins/crm/deals/{id}",
+            "DELETE /plugins/crm/deals/{id}",
             "GET /plugins/crm/deals/pipeline/summary",
         ]
     );
@@ -112,7 +113,7 @@ async fn every_plugin_is_listed_with_what_it_exports_and_imports() {
     assert_eq!(providers, ["crm:contacts/contacts crm", "crm:deals/deals crm"]);
     assert!(crm["capabilities"].as_array().unwrap().contains(&json!("tenon:host/sql@1.0.0")), "{crm:#}");
     assert_eq!((&crm["serving"], &crm["fileName"]), (&json!(true), &json!("crm-1.0.0.wasm")));
-    assert_eq!(crm["endpoints"].as_array().unwrap().len(), 10);
+    assert_eq!(crm["endpoints"].as_array().unwrap().len(), 11);
 }
 
 #[tokio::test]

@@ -93,9 +93,21 @@ async fn the_older_draft_works_as_it_was_published() {
 }
 
 #[tokio::test]
+async fn a_value_is_no_larger_than_a_row_can_hold() {
+    let host = Host::with_config(&["hostile-keeper"], "sql.value_bytes = 20000\nkeyvalue.key_bytes = 100").await;
+    let (key, most) = ("k".repeat(100), 20_000 - 4_096 - 200);
+    let set =
+        async |bytes: usize| keeper(&host, "/set", json!({ "bucket": "default", "key": key, "bytes": bytes })).await;
+    set(most).await.data(200);
+    assert_eq!(get(&host, "default", &key).await, most);
+    let told = set(most + 1).await;
+    assert!(refusal(&told).starts_with(&format!("quota value bytes: a value has at most {most} bytes")), "{told:?}");
+}
+
+#[tokio::test]
 async fn every_limit_is_told_by_its_name() {
     let config = "
-        keyvalue.keys = 20
+        quotas.keys = 20
         keyvalue.key_bytes = 10
         keyvalue.value_bytes = 1000
         keyvalue.storage_bytes = 10000

@@ -44,6 +44,7 @@ mod sql_time;
 mod storage;
 mod swaps;
 mod tenants;
+mod threats;
 mod trust;
 mod usage;
 mod wasi_http;

@@ -302,8 +302,7 @@ async fn two_tenants_never_see_each_others_rows() {
 
 #[tokio::test]
 async fn a_result_too_large_is_refused_with_the_way_to_page() {
-    let config =
-        "sql.result_rows = 100\nsql.result_bytes = 65536\nsql.value_bytes = 70000\nkeyvalue.value_bytes = 60000";
+    let config = "sql.result_rows = 100\nsql.result_bytes = 65536\nsql.value_bytes = 70000";
     let host = Host::with_config(&["probe"], config).await;
     let numbers = |most: u32| {
         format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT i FROM n")

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::common::{Host, output};
+use crate::common::{Answer, Client, Host, output};
 
 #[tokio::test]
 async fn of_requests_at_once_as_many_are_answered_as_the_quota_has_left() {
@@ -71,7 +71,7 @@ async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_u
         json!({"quota": "calls", "unit": "calls", "used": 5, "limit": 5, "resetsAt": crm["quotas"][0]["resetsAt"]})
     );
     let kept = |quota: usize| (&crm["quotas"][quota]["quota"], &crm["quotas"][quota]["used"]);
-    assert_eq!(kept(5), (&json!("rows"), &json!(16)));
+    assert_eq!((kept(5), kept(6)), ((&json!("rows"), &json!(16)), (&json!("keys"), &json!(0))));
     assert!(kept(4).0 == "storage" && kept(4).1.as_u64() > Some(4096), "{crm}");
     assert_eq!((&crm["quotas"][1]["unit"], &crm["quotas"][1]["limit"]), (&json!("ms"), &json!(600_000)));
     let set = host.get(of_demo).await;
@@ -86,7 +86,7 @@ async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_u
     let told = host.put(&format!("{of_demo}/pages"), json!({"amount": 1})).await;
     assert_eq!(
         told.message(404, "quota_not_found"),
-        "there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows"
+        "there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows, keys"
     );
     host.put("/api/v1/tenants/ghost/quotas/calls", json!({"amount": 1})).await.refusal(404, "tenant_not_found");
     host.put(&calls, json!({"amount": -1})).await.refusal(422, "invalid");
@@ -130,7 +130,7 @@ async fn quotas_on_the_command_line() {
     assert!(told.contains("say which tenant it is about: --tenant acme"), "{told}");
     let told = tenon(&["quota", "set", "pages", "1", "--tenant", "demo"]).await.failure();
     assert!(
-        told.contains("there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows"),
+        told.contains("there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows, keys"),
         "{told}"
     );
 }
@@ -171,4 +171,53 @@ async fn a_tenant_keeps_no_more_rows_and_bytes_than_an_operator_allows() {
     assert!(told.text.contains("storage: the database of this plugin is full with 65536 bytes"), "{told:?}");
     quota("storage", 10_000_000).await;
     insert(50_000).await.data(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_32_writers_at_once_as_many_keys_are_made_as_the_quota_has_left() {
+    let patient = "limits.wall_deadline_ms = 28000\nsql.busy_wait_ms = 20000\nquotas.keys = 40";
+    let host = Host::with_config(&["hostile-keeper"], patient).await;
+    let keys_of = async |client: &Client| {
+        let usage = client.get("/api/v1/usage").await;
+        let keys = usage.rows()[0]["quotas"].as_array().unwrap().iter().find(|quota| quota["quota"] == "keys");
+        let keys = keys.unwrap();
+        assert_eq!((&keys["unit"], keys.get("resetsAt")), (&json!("keys"), None));
+        (keys["used"].as_u64().unwrap(), keys["limit"].as_u64().unwrap())
+    };
+    let set = async |client: &Client, key: String| {
+        client.post("/plugins/hostile-keeper/set", json!({ "bucket": "default", "key": key, "bytes": 1 })).await
+    };
+    host.put("/api/v1/tenants/demo/quotas/keys", json!({ "amount": 50 })).await.data(200);
+    let writers = (0..32).map(|writer| {
+        let (host, set) = (&host, &set);
+        async move {
+            let mut answers = Vec::new();
+            for key in 0..3 {
+                answers.push(set(host, format!("{writer}.{key}")).await);
+            }
+            answers
+        }
+    });
+    let answers: Vec<Answer> = join_all(writers).await.into_iter().flatten().collect();
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!((made.len(), refused.len()), (50, 46));
+    for answer in refused {
+        assert!(answer.message(400, "refused").starts_with("quota keys: at most 50 for this plugin"), "{answer:?}");
+    }
+    assert_eq!(keys_of(&host).await, (50, 50));
+
+    // It holds from the next change on. Other tenants have the default.
+    let set_quota = async |amount: u64| {
+        let path = "/api/v1/tenants/demo/quotas/keys?plugin=hostile-keeper";
+        assert_eq!(host.put(path, json!({ "amount": amount })).await.data(200)["hourly"], false);
+    };
+    set_quota(51).await;
+    set(&host, "one more".to_owned()).await.data(200);
+    set(&host, "too many".to_owned()).await.refusal(400, "refused");
+    set_quota(10).await;
+    set(&host, "one more".to_owned()).await.data(200);
+    assert_eq!(keys_of(&host).await, (51, 10));
+    let acme = host.tenant("acme");
+    set(&acme, "mine".to_owned()).await.data(200);
+    assert_eq!(keys_of(&acme).await, (1, 40));
 }

@@ -94,6 +94,15 @@ impl Guest for Crm {
         })
     }
 
+    fn delete(id: String) -> Result<(), Error> {
+        let number = IDS.read(&id)?;
+        sql::transaction(|tx| {
+            let deal = find(tx, number)?;
+            tx.execute("DELETE FROM deal WHERE id = $1", params![number])?;
+            Ok(news::deal(tx, "deal.deleted", &deal, Some(deal.stage))?)
+        })
+    }
+
     fn summary(mut currency: Option<String>) -> Result<PipelineSummary, Error> {
         let mut fields = Fields::new();
         if let Some(code) = &mut currency {

@@ -57,7 +57,7 @@ pub fn contact(tx: &Transaction, topic: &str, contact: &Contact) -> events::Resu
     tell(tx, topic, id, &ContactNews { id, first_name, last_name, email })
 }
 
-/// `deal.created` or `deal.updated`, and what came of its stage.
+/// `deal.created`, `deal.updated` or `deal.deleted`, and what came of its stage, which was `before`.
 pub fn deal(tx: &Transaction, topic: &str, deal: &Deal, before: Option<Stage>) -> events::Result<()> {
     let news = DealNews {
         id: &deal.id,

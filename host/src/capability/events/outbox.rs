@@ -2,7 +2,10 @@
 //!
 //! Invariant: before an event is written into a database, the control plane has a mark that says so, and the mark goes only
 //! when the outbox is empty and nobody writes into it. So a start looks into the marked databases and no others. A mark
-//! costs a write when a database publishes after a pause, and nothing as long as it goes on.
+//! costs a write when a database publishes after a pause, and one a minute as long as it goes on.
+//!
+//! Other hosts may publish into the same databases. None knows of another's transactions, but each writes its mark anew
+//! every [`FRESH`] while it publishes. So what nobody has written for [`STALE`] is nobody's.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +20,11 @@ use crate::config::{EventsConfig, SqlConfig};
 use crate::db::{ControlPlane, DbError};
 use crate::id::{PluginId, TenantId};
 
-/// The host's own tables for events in each database. What is in the outbox is deleted when it was taken on. The inbox holds
-/// the ids of events that were handled: they are UUIDs of version 7, so their order is that of time and the oldest go first.
+/// The host's own tables for events in each database. What is in the outbox is deleted when it was taken on, and no number
+/// comes again: else a host that deletes what it took could delete what came after another had done so. The inbox holds the
+/// ids of events that were handled: they are UUIDs of version 7, so their order is that of time and the oldest go first.
 pub const SCHEMA: &str = "\
-    CREATE TABLE IF NOT EXISTS _tenon_outbox (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, topic TEXT NOT NULL, \
+    CREATE TABLE IF NOT EXISTS _tenon_outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, topic TEXT NOT NULL, \
         key TEXT, subject TEXT, data TEXT NOT NULL, at_us INTEGER NOT NULL, correlation_id TEXT NOT NULL, \
         hops INTEGER NOT NULL) STRICT; \
     CREATE TABLE IF NOT EXISTS _tenon_inbox (event BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;";
@@ -93,6 +97,11 @@ impl OutboxRow {
     }
 }
 
+/// Time for which a mark is good for those who publish.
+const FRESH: Duration = Duration::from_secs(60);
+/// Time after which nobody publishes for whom a mark was good: longer than that and any call together.
+const STALE: Duration = Duration::from_secs(300);
+
 type Key = (TenantId, PluginId);
 
 /// All outboxes, from the moment something is written into one.
@@ -125,11 +134,23 @@ impl State {
 struct Mark {
     /// Whether it is in the control plane for sure.
     is_set: bool,
+    /// When this host has written it.
+    written: Option<Instant>,
     /// Transactions that may write into the outbox.
     publishing: usize,
     used: Option<Instant>,
     /// Held while the mark is set or removed.
     changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Mark {
+    fn is_fresh(&self) -> bool {
+        self.is_set && self.written.is_some_and(|written| written.elapsed() < FRESH)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.written.is_none_or(|written| written.elapsed() > STALE)
+    }
 }
 
 /// What became of a mark that was to be removed.
@@ -168,16 +189,18 @@ impl Outboxes {
             let mark = state.marks.entry(key.clone()).or_default();
             mark.publishing += 1;
             mark.used = Some(Instant::now());
-            (!mark.is_set).then(|| mark.changing.clone())
+            (!mark.is_fresh()).then(|| mark.changing.clone())
         };
         // Counted from here on, also when the wait is given up.
         let publishing = Publishing { outboxes: self.clone(), key };
         let Some(changing) = changing else { return Ok(publishing) };
         let _changing = changing.lock().await;
-        let is_set = |state: &State| state.marks.get(&publishing.key).is_some_and(|mark| mark.is_set);
-        if !is_set(&self.state()) {
-            self.control.outbox_mark(tenant.as_str(), plugin.as_str()).await?;
+        let is_fresh = |state: &State| state.marks.get(&publishing.key).is_some_and(Mark::is_fresh);
+        if !is_fresh(&self.state()) {
+            let written = Instant::now();
+            self.control.outbox_mark(tenant.as_str(), plugin.as_str(), Timestamp::now()).await?;
             self.set(&publishing.key, true);
+            self.state().marks.entry(publishing.key.clone()).or_default().written = Some(written);
         }
         Ok(publishing)
     }
@@ -210,10 +233,15 @@ impl Outboxes {
             self.set(&key, true);
             return empty.map(|_| Unmarked::Stays);
         }
-        if let Err(error) = self.control.outbox_unmark(tenant.as_str(), plugin.as_str()).await {
+        let before = Timestamp::now().checked_sub(STALE).unwrap_or(Timestamp::MIN);
+        let removed = self.control.outbox_unmark(tenant.as_str(), plugin.as_str(), before).await;
+        let is_of_another = self.state().marks.get(&key).is_none_or(Mark::is_stale);
+        if removed.is_err() || matches!(removed, Ok(false)) && !is_of_another {
             self.set(&key, true);
-            return Err(error.into());
+            self.state().marks.entry(key).or_default().used = Some(Instant::now());
+            return removed.map(|_| Unmarked::Stays).map_err(E::from);
         }
+        // Or it is left to the host that has written it since.
         let mut state = self.state();
         if state.marks.get(&key).is_some_and(|mark| mark.publishing == 0) {
             state.marks.remove(&key);
@@ -228,9 +256,12 @@ impl Outboxes {
         mark.used.get_or_insert_with(Instant::now);
     }
 
-    /// Notes the marks of an earlier run, whose outboxes are to be looked at.
+    /// Notes a mark of an earlier run or of another host, whose outbox is to be looked at.
     pub fn found(&self, tenant: TenantId, plugin: PluginId) {
         let key = (tenant, plugin);
+        if self.state().marks.get(&key).is_some_and(|mark| mark.is_set) {
+            return;
+        }
         self.set(&key, true);
         self.state().look_at(key);
         self.woken.notify_one();

@@ -13,8 +13,8 @@
 mod address;
 mod body;
 mod connect;
-mod dns;
-mod error;
+pub(super) mod dns;
+pub(super) mod error;
 mod headers;
 mod hosts;
 mod places;

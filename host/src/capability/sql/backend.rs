@@ -77,6 +77,8 @@ pub struct Kept {
     pub bytes: u64,
     /// Of the plugin's own tables.
     pub rows: u64,
+    /// Of all its buckets.
+    pub keys: u64,
 }
 
 impl SqlBackend {

@@ -5,6 +5,11 @@
 //! change before it, so whoever compares versions is not misled by a value that went and came back. An entry keeps its
 //! number (`id`) until it is deleted: a listing goes by it, so what is there all the while is listed exactly once.
 
+mod read;
+mod used;
+
+use self::read::{fetch, list, number, state};
+use self::used::{Most, Use};
 use super::{
     account::Terms,
     database::{Lease, TenantDatabase},
@@ -13,7 +18,7 @@ use super::{
     link::Role,
 };
 use crate::config::KeyvalueConfig;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use std::{ops::RangeInclusive, sync::Arc};
 
 /// The value stands last, so that a listing reads no further than the key.
@@ -23,16 +28,6 @@ pub(super) const TABLES: &str = "
     CREATE INDEX IF NOT EXISTS _tenon_kv_bucket ON _tenon_kv (bucket);
     CREATE TABLE IF NOT EXISTS _tenon_kv_use (one INTEGER PRIMARY KEY CHECK (one = 1), keys INTEGER NOT NULL,
         bytes INTEGER NOT NULL, version INTEGER NOT NULL);";
-const FETCH: &str = "SELECT value FROM _tenon_kv WHERE bucket = ?1 AND key = ?2";
-const STATE: &str = "SELECT id, version, length(value) FROM _tenon_kv WHERE bucket = ?1 AND key = ?2";
-const LIST: &str = "SELECT id, key FROM _tenon_kv INDEXED BY _tenon_kv_bucket WHERE bucket = ?1 AND id > ?2
-    ORDER BY id LIMIT ?3";
-const INSERT: &str = "INSERT INTO _tenon_kv (id, bucket, key, version, value) VALUES (?1, ?2, ?3, ?1, ?4)";
-const UPDATE: &str = "UPDATE _tenon_kv SET version = ?2, value = ?3 WHERE id = ?1";
-const DELETE: &str = "DELETE FROM _tenon_kv WHERE id = ?1";
-const USE: &str = "SELECT keys, bytes, version FROM _tenon_kv_use";
-const SET_USE: &str = "INSERT INTO _tenon_kv_use (one, keys, bytes, version) VALUES (1, ?1, ?2, ?3)
-    ON CONFLICT (one) DO UPDATE SET keys = excluded.keys, bytes = excluded.bytes, version = excluded.version";
 
 /// Of an entry that is not there.
 pub const ABSENT: i64 = 0;
@@ -118,12 +113,12 @@ impl TenantDatabase {
         limits: &KeyvalueConfig,
         terms: &Terms,
     ) -> Result<(), SqlError> {
-        let (bucket, limits) = (bucket.to_owned(), limits.clone());
+        let (bucket, most) = (bucket.to_owned(), self.most(limits));
         self.change(terms, move |connection| {
             let mut used = Use::read(connection)?;
             for (key, value) in &entries {
                 let found = state(connection, &bucket, key)?;
-                used.set(connection, &bucket, key, value, found, &limits)?;
+                used.set(connection, &bucket, key, value, found, &most)?;
             }
             used.write(connection)
         })
@@ -142,9 +137,7 @@ impl TenantDatabase {
             let mut used = Use::read(connection)?;
             for key in &keys {
                 let Some(entry) = state(connection, &bucket, key)? else { continue };
-                connection.prepare_cached(DELETE)?.execute([entry.id])?;
-                used.keys -= 1;
-                used.bytes -= entry.bytes + size(&bucket, key);
+                used.remove(connection, &bucket, key, &entry)?;
             }
             used.write(connection)
         })
@@ -164,7 +157,7 @@ impl TenantDatabase {
         limits: &KeyvalueConfig,
         terms: &Terms,
     ) -> Result<i128, SqlError> {
-        let (bucket, key, limits) = (bucket.to_owned(), key.to_owned(), limits.clone());
+        let (bucket, key, most) = (bucket.to_owned(), key.to_owned(), self.most(limits));
         self.change(terms, move |connection| {
             let mut used = Use::read(connection)?;
             let found = state(connection, &bucket, &key)?;
@@ -175,7 +168,7 @@ impl TenantDatabase {
             if !range.contains(&sum) {
                 return Err(SqlError::invalid(format!("the sum would be {sum}, which is no number of this type")));
             }
-            used.set(connection, &bucket, &key, sum.to_string().as_bytes(), found, &limits)?;
+            used.set(connection, &bucket, &key, sum.to_string().as_bytes(), found, &most)?;
             used.write(connection)?;
             Ok(sum)
         })
@@ -195,7 +188,7 @@ impl TenantDatabase {
         limits: &KeyvalueConfig,
         terms: &Terms,
     ) -> Result<Swap, SqlError> {
-        let (bucket, key, limits) = (bucket.to_owned(), key.to_owned(), limits.clone());
+        let (bucket, key, most) = (bucket.to_owned(), key.to_owned(), self.most(limits));
         self.change(terms, move |connection| {
             let found = state(connection, &bucket, &key)?;
             let now = found.as_ref().map_or(ABSENT, |entry| entry.version);
@@ -203,11 +196,20 @@ impl TenantDatabase {
                 return Ok(Swap::Lost(now));
             }
             let mut used = Use::read(connection)?;
-            used.set(connection, &bucket, &key, &value, found, &limits)?;
+            used.set(connection, &bucket, &key, &value, found, &most)?;
             used.write(connection)?;
             Ok(Swap::Done)
         })
         .await
+    }
+
+    /// How many keys there are in all buckets.
+    pub async fn entry_count(self: &Arc<Self>, terms: &Terms) -> Result<u64, SqlError> {
+        self.look(terms, used::keys).await
+    }
+
+    fn most(&self, limits: &KeyvalueConfig) -> Most {
+        Most { room: self.room.clone(), bytes: limits.storage_bytes }
     }
 
     /// Reads on the calling thread, or if that takes long on one of its own, where it begins anew.
@@ -248,116 +250,6 @@ impl TenantDatabase {
             .await
             .1
     }
-}
-
-/// An entry without its value.
-struct Entry {
-    id: i64,
-    version: i64,
-    bytes: i64,
-}
-
-/// What all entries take, and the version of the last change.
-struct Use {
-    keys: i64,
-    bytes: i64,
-    version: i64,
-}
-
-impl Use {
-    fn read(connection: &Connection) -> Result<Self, SqlError> {
-        let row = |row: &rusqlite::Row<'_>| Ok(Use { keys: row.get(0)?, bytes: row.get(1)?, version: row.get(2)? });
-        let found = connection.prepare_cached(USE)?.query_row([], row).optional()?;
-        Ok(found.unwrap_or(Use { keys: 0, bytes: 0, version: ABSENT }))
-    }
-
-    fn write(&self, connection: &Connection) -> Result<(), SqlError> {
-        connection.prepare_cached(SET_USE)?.execute(params![self.keys, self.bytes, self.version])?;
-        Ok(())
-    }
-
-    /// Sets one entry, of which `found` is what is there. What takes no more than before is never refused, so that a
-    /// plugin can get by with a limit that was lowered.
-    fn set(
-        &mut self,
-        connection: &Connection,
-        bucket: &str,
-        key: &str,
-        value: &[u8],
-        found: Option<Entry>,
-        limits: &KeyvalueConfig,
-    ) -> Result<(), SqlError> {
-        let before = found.as_ref().map_or(0, |entry| entry.bytes + size(bucket, key));
-        let after = value.len() as i64 + size(bucket, key);
-        if found.is_none() && self.keys >= i64::try_from(limits.keys).unwrap_or(i64::MAX) {
-            return Err(SqlError::Quota(format!(
-                "keys: at most {} for this plugin and tenant; delete some, or ask the operator for more \
-                 (keyvalue.keys)",
-                limits.keys
-            )));
-        }
-        let bytes = self.bytes - before + after;
-        if after > before && bytes > i64::try_from(limits.storage_bytes).unwrap_or(i64::MAX) {
-            return Err(SqlError::Quota(format!(
-                "storage: the keys and values of this plugin may take {} bytes; delete some, or ask the operator for \
-                 more (keyvalue.storage_bytes)",
-                limits.storage_bytes
-            )));
-        }
-        self.version += 1;
-        match &found {
-            Some(entry) => connection.prepare_cached(UPDATE)?.execute(params![entry.id, self.version, value])?,
-            None => connection.prepare_cached(INSERT)?.execute(params![self.version, bucket, key, value])?,
-        };
-        self.keys += i64::from(found.is_none());
-        self.bytes = bytes;
-        Ok(())
-    }
-}
-
-/// What an entry takes beside its value.
-fn size(bucket: &str, key: &str) -> i64 {
-    (bucket.len() + key.len()) as i64
-}
-
-fn fetch(connection: &Connection, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, SqlError> {
-    Ok(connection.prepare_cached(FETCH)?.query_row([bucket, key], |row| row.get(0)).optional()?)
-}
-
-fn state(connection: &Connection, bucket: &str, key: &str) -> Result<Option<Entry>, SqlError> {
-    let row = |row: &rusqlite::Row<'_>| Ok(Entry { id: row.get(0)?, version: row.get(1)?, bytes: row.get(2)? });
-    Ok(connection.prepare_cached(STATE)?.query_row([bucket, key], row).optional()?)
-}
-
-fn list(
-    connection: &Connection,
-    bucket: &str,
-    after: i64,
-    most_keys: usize,
-    most_bytes: usize,
-) -> Result<Page, SqlError> {
-    let mut statement = connection.prepare_cached(LIST)?;
-    // One more, to know whether there are more.
-    let mut rows = statement.query(params![bucket, after, most_keys as i64 + 1])?;
-    let (mut page, mut last, mut bytes) = (Page::default(), after, 0);
-    while let Some(row) = rows.next()? {
-        let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
-        bytes += key.len();
-        let is_full = page.keys.len() >= most_keys || bytes > most_bytes;
-        if is_full && !page.keys.is_empty() {
-            page.next = Some(last);
-            break;
-        }
-        page.keys.push(key);
-        last = id;
-    }
-    Ok(page)
-}
-
-fn number(value: &[u8]) -> Result<i128, SqlError> {
-    let text = str::from_utf8(value).ok().filter(|text| text.len() <= 20);
-    text.and_then(|text| text.parse().ok())
-        .ok_or_else(|| SqlError::invalid("the value under this key is no number in decimal text"))
 }
 
 /// The refusal of a batch that is too large.

@@ -7,8 +7,10 @@
 //! waits too, until the one that wants it alone gives up at its deadline; so nothing waits for ever.
 //! Bound: `open_databases`, which only databases in use at the same moment can exceed.
 
+mod place;
 mod purge;
 
+pub(super) use self::place::{Opened, Place, Sole};
 pub use self::purge::Purged;
 
 use super::{
@@ -19,20 +21,17 @@ use super::{
     history::History,
     link::PAGE_BYTES,
     migrate::{Moved, Schema, migrate},
-    restore, rows,
-    snapshots::Snapshots,
+    rows,
     value::Value,
 };
 use crate::config::SqlConfig;
 use crate::id::{PluginId, TenantId};
-use crate::usage::{Meter, Usage};
+use crate::usage::Usage;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
-use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// `<root>/tenants/<tenant>/<plugin>.sqlite`, opened when first asked for.
 #[derive(Debug)]
@@ -56,31 +55,6 @@ struct Open {
 struct Slot {
     place: Arc<Place>,
     used: u64,
-}
-
-type Cell = OnceCell<Arc<TenantDatabase>>;
-
-/// Where one database lies.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub file: PathBuf,
-    pub snapshots: Snapshots,
-    limits: Arc<SqlConfig>,
-    host_schema: &'static str,
-    quotas: Arc<Meter>,
-    lock: Arc<RwLock<Cell>>,
-    /// Held by the one that migrates, or waits to.
-    bringing: tokio::sync::Mutex<()>,
-}
-
-/// The right to a database that nobody else has.
-pub(super) type Sole = OwnedRwLockWriteGuard<Cell>;
-
-/// An open database, while a call uses it.
-#[derive(Debug)]
-pub(in crate::capability) struct Opened {
-    pub database: Arc<TenantDatabase>,
-    _shared: OwnedRwLockReadGuard<Cell>,
 }
 
 impl Databases {
@@ -122,7 +96,7 @@ impl Databases {
         let shared = place.shared(terms.deadline).await?;
         let database = place.open(&shared, terms).await?;
         if fits(&database, schema)? {
-            return Ok(Opened { database, _shared: shared });
+            return Ok(Opened::new(database, shared));
         }
         drop((shared, database));
         let (opened, moved) = self.bring(&place, schema, terms).await?;
@@ -163,14 +137,14 @@ impl Databases {
         let database = place.open(&shared, terms).await?;
         if fits(&database, schema)? {
             let there = database.known.history().version();
-            return Ok((Opened { database, _shared: shared }, Moved { from: there, to: there, ..Moved::default() }));
+            return Ok((Opened::new(database, shared), Moved { from: there, to: there, ..Moved::default() }));
         }
         drop((shared, database));
         let sole = place.sole(terms.deadline).await?;
         // Opened anew if it was restored meanwhile.
         let database = place.open(&sole, terms).await?;
         let (sole, moved) = migrate(&database, schema, place.snapshots.clone(), sole, terms).await?;
-        Ok((Opened { database, _shared: sole.downgrade() }, moved))
+        Ok((Opened::new(database, sole.downgrade()), moved))
     }
 
     /// The history of a database; an empty one if there is none. Makes no file.
@@ -189,7 +163,7 @@ impl Databases {
             return Ok(None);
         }
         let database = place.open(&shared, terms).await?;
-        Ok(Some(Opened { database, _shared: shared }))
+        Ok(Some(Opened::new(database, shared)))
     }
 
     /// How much a database holds. Makes no file.
@@ -206,7 +180,11 @@ impl Databases {
                 _ => 0,
             })
         };
-        Ok(Kept { bytes: number("PRAGMA page_count").await? * PAGE_BYTES, rows: number(rows::HELD).await? })
+        Ok(Kept {
+            bytes: number("PRAGMA page_count").await? * PAGE_BYTES,
+            rows: number(rows::HELD).await?,
+            keys: database.entry_count(terms).await?,
+        })
     }
 
     /// Where the database of a tenant and a plugin lies.
@@ -240,57 +218,12 @@ impl Databases {
             closing.push(slot);
         }
         let directory = self.root.join("tenants").join(tenant);
-        let place = Arc::new(Place {
-            file: directory.join(format!("{plugin}.sqlite")),
-            snapshots: Snapshots::new(directory.join("snapshots").join(plugin), self.limits.snapshots),
-            limits: self.limits.clone(),
-            host_schema: self.host_schema,
-            quotas,
-            lock: Arc::default(),
-            bringing: tokio::sync::Mutex::default(),
-        });
+        let (limits, host_schema) = (self.limits.clone(), self.host_schema);
+        let place = Arc::new(Place::new(&directory, plugin, limits, host_schema, quotas));
         let slot = Slot { place: place.clone(), used: now };
         open.tenants.entry(tenant.into()).or_default().insert(plugin.into(), slot);
         open.count += 1;
         Ok((place, closing))
-    }
-}
-
-impl Place {
-    /// For a call, which shares the database with others.
-    async fn shared(&self, deadline: Instant) -> Result<OwnedRwLockReadGuard<Cell>, SqlError> {
-        if let Ok(shared) = self.lock.clone().try_read_owned() {
-            return Ok(shared);
-        }
-        tokio::time::timeout_at(deadline.into(), self.lock.clone().read_owned()).await.map_err(|_| SqlError::Timeout)
-    }
-
-    /// For changing what all calls work with: waits until those under way are over.
-    pub async fn sole(&self, deadline: Instant) -> Result<Sole, SqlError> {
-        let sole = tokio::time::timeout_at(deadline.into(), self.lock.clone().write_owned()).await;
-        sole.map_err(|_| {
-            SqlError::unavailable("calls that began before were still using it, so it was not changed; try again")
-        })
-    }
-
-    /// The database, opened if it is not.
-    pub async fn open(&self, cell: &Cell, terms: &Terms) -> Result<Arc<TenantDatabase>, SqlError> {
-        let opened = cell.get_or_try_init(|| async {
-            let (file, limits, host_schema) = (self.file.clone(), self.limits.clone(), self.host_schema);
-            let quotas = self.quotas.clone();
-            let mut run = terms.for_set_up().admit().await?;
-            tokio::task::spawn_blocking(move || {
-                run.begin();
-                // Mostly for the disk.
-                run.waits();
-                restore::clear(&restore::staged(&file));
-                TenantDatabase::open(&file, limits, quotas, host_schema)
-            })
-            .await
-            .map_err(|_| SqlError::unavailable("opening it was given up; try again"))?
-            .map(Arc::new)
-        });
-        opened.await.cloned()
     }
 }
 
@@ -310,7 +243,10 @@ impl Open {
     /// Takes out the database that nobody uses and that was asked for longest ago.
     fn remove_oldest(&mut self) -> Option<Slot> {
         let slots = self.tenants.iter().flat_map(|(tenant, plugins)| {
-            plugins.iter().filter(|(_, slot)| is_idle(slot)).map(move |(plugin, slot)| (slot.used, tenant, plugin))
+            plugins
+                .iter()
+                .filter(|(_, slot)| slot.place.is_idle())
+                .map(move |(plugin, slot)| (slot.used, tenant, plugin))
         });
         let (_, tenant, plugin) = slots.min()?;
         let (tenant, plugin) = (tenant.clone(), plugin.clone());
@@ -322,14 +258,6 @@ impl Open {
         self.count -= 1;
         slot
     }
-}
-
-/// Whether nobody uses a database. All three are handed out only under the lock, or by one who has the one before, so a
-/// count of one stays one.
-fn is_idle(Slot { place, .. }: &Slot) -> bool {
-    Arc::strong_count(place) == 1
-        && Arc::strong_count(&place.lock) == 1
-        && place.lock.try_read().is_ok_and(|cell| cell.get().is_none_or(|open| Arc::strong_count(open) == 1))
 }
 
 /// Ids are checked where they enter the host; this keeps a mistake there from becoming a path.

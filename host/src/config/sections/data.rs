@@ -56,11 +56,9 @@ section! {
 section! {
     /// What a plugin can take through keys and values, for each tenant.
     pub struct KeyvalueConfig {
-        /// Keys, those of all buckets together.
-        keys: u64 = 100_000,
         /// One key, and the name of a bucket beside it.
         key_bytes: usize = 512,
-        /// One value. Less than `sql.value_bytes` by 4 KiB and twice `key_bytes` at least.
+        /// One value, but never more than `sql.value_bytes` less 4 KiB and twice `key_bytes` for the rest of its row.
         value_bytes: usize = MIB,
         /// Keys and values together. They lie in the plugin's database, so they count against `sql.storage_bytes` as well.
         storage_bytes: u64 = 64 * MIB as u64,
@@ -82,7 +80,7 @@ section! {
         keys: u64 = 1_000,
         /// One key.
         key_bytes: usize = 256,
-        /// One value. Less than `sql.value_bytes` by 4 KiB and twice `key_bytes` at least.
+        /// One value, but never more than `sql.value_bytes` less 4 KiB and twice `key_bytes` for the rest of its row.
         value_bytes: usize = 64 * KIB,
         /// Keys and values of one namespace. They lie in the owner's database, so they count against `sql.storage_bytes` as
         /// well.
@@ -91,6 +89,29 @@ section! {
         page_keys: usize = 1_000,
         /// Expired entries that one change removes on the side. Nobody sees them before that either.
         swept_keys: usize = 100,
+    }
+}
+
+/// What a row beside a value takes, for its head and for the key in the table and in its index.
+const ROW_BYTES: usize = 4 * KIB;
+
+/// A value with a key beside it, as far as a row of the database can hold them.
+fn fitting(value_bytes: usize, key_bytes: usize, sql: &SqlConfig) -> usize {
+    let beside = key_bytes.saturating_mul(2).saturating_add(ROW_BYTES);
+    value_bytes.min(sql.value_bytes.saturating_sub(beside))
+}
+
+impl KeyvalueConfig {
+    /// As far as a row of the database can hold it.
+    pub fn within(&self, sql: &SqlConfig) -> Self {
+        Self { value_bytes: fitting(self.value_bytes, self.key_bytes, sql), ..self.clone() }
+    }
+}
+
+impl SharedDataConfig {
+    /// As far as a row of the database can hold it.
+    pub fn within(&self, sql: &SqlConfig) -> Self {
+        Self { value_bytes: fitting(self.value_bytes, self.key_bytes, sql), ..self.clone() }
     }
 }
 

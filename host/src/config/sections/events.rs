@@ -34,7 +34,8 @@ section! {
         /// Time after which a delivery is taken to be given up by a process that has ended; longer than
         /// `events.handler_deadline_ms`.
         lease_ms: u64 = 30_000,
-        /// Time that a delivery waits for a subscriber that is switched off or gone, before it goes to the dead letters.
+        /// Time that a delivery waits for a subscriber that is switched off or gone, or that the host has no place for, before
+        /// it goes to the dead letters.
         waiting_s: u64 = 86_400,
         /// Time that an event is kept for those who ask what happened.
         kept_s: u64 = 86_400,

@@ -13,12 +13,14 @@ section! {
         calls_per_hour: u64 = 10_000,
         /// CPU time of the requests to a plugin, with everything they called.
         cpu_ms_per_hour: u64 = 600_000,
-        /// Events that a plugin publishes.
+        /// Events that a plugin publishes; and as many again that other systems send to `POST /api/v1/events`.
         events_per_hour: u64 = 10_000,
         /// Requests that a plugin makes to hosts outside.
         outbound_requests_per_hour: u64 = 1_000,
         /// Rows in all tables of a plugin; at any time, not by the hour.
         rows: u64 = 5_000_000,
+        /// Keys of a plugin, those of all buckets together; at any time, not by the hour.
+        keys: u64 = 100_000,
         /// How often it is written down what was used, and quotas that were set for tenants are read.
         flush_ms: u64 = 5_000,
     }

@@ -142,15 +142,18 @@ pub(super) async fn who_is_not_there_is_waited_for_without_an_attempt(db: &dyn C
 }
 
 pub(super) async fn marks_of_outboxes_stay_until_they_are_removed(db: &dyn ControlPlane) {
-    for plugin in ["b", "a", "a"] {
-        db.outbox_mark("acme", plugin).await.unwrap();
+    for (plugin, at) in [("b", 0), ("a", 0), ("a", 10)] {
+        db.outbox_mark("acme", plugin, later(at)).await.unwrap();
     }
     let mark = |plugin: &str| ("acme".to_owned(), plugin.to_owned());
     assert_eq!(db.outbox_list().await.unwrap(), [mark("a"), mark("b")]);
-    db.outbox_unmark("acme", "a").await.unwrap();
-    db.outbox_unmark("acme", "a").await.unwrap();
+    // Another host has written it since.
+    assert!(!db.outbox_unmark("acme", "a", later(5)).await.unwrap());
+    assert_eq!(db.outbox_list().await.unwrap(), [mark("a"), mark("b")]);
+    assert!(db.outbox_unmark("acme", "a", later(20)).await.unwrap());
+    assert!(!db.outbox_unmark("acme", "a", later(20)).await.unwrap());
     assert_eq!(db.outbox_list().await.unwrap(), [mark("b")]);
-    db.outbox_unmark("acme", "b").await.unwrap();
+    assert!(db.outbox_unmark("acme", "b", later(5)).await.unwrap());
 }
 
 pub(super) async fn what_is_old_goes_and_what_is_not_delivered_stays(db: &dyn ControlPlane) {

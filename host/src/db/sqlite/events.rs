@@ -45,14 +45,15 @@ impl SqliteControlPlane {
 
 #[async_trait]
 impl Events for SqliteControlPlane {
-    async fn outbox_mark(&self, tenant: &str, plugin: &str) -> Result<(), DbError> {
-        let mark = sqlx::query(OUTBOX_MARK).bind(tenant).bind(plugin).execute(&self.writer).await;
-        mark.map(drop).map_err(DbError::during("outbox_mark"))
+    async fn outbox_mark(&self, tenant: &str, plugin: &str, now: Timestamp) -> Result<(), DbError> {
+        let mark = sqlx::query(OUTBOX_MARK).bind(tenant).bind(plugin).bind(now.as_microsecond());
+        mark.execute(&self.writer).await.map(drop).map_err(DbError::during("outbox_mark"))
     }
 
-    async fn outbox_unmark(&self, tenant: &str, plugin: &str) -> Result<(), DbError> {
-        let unmark = sqlx::query(OUTBOX_UNMARK).bind(tenant).bind(plugin).execute(&self.writer).await;
-        unmark.map(drop).map_err(DbError::during("outbox_unmark"))
+    async fn outbox_unmark(&self, tenant: &str, plugin: &str, before: Timestamp) -> Result<bool, DbError> {
+        let unmark = sqlx::query(OUTBOX_UNMARK).bind(tenant).bind(plugin).bind(before.as_microsecond());
+        let removed = unmark.execute(&self.writer).await.map_err(DbError::during("outbox_unmark"))?;
+        Ok(removed.rows_affected() > 0)
     }
 
     async fn outbox_list(&self) -> Result<Vec<(String, String)>, DbError> {

@@ -157,6 +157,11 @@ fn refused(refused: Refused) -> ApiError {
             let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "quota", message);
             error.with_header(RETRY_AFTER, HeaderValue::from_static("5"))
         }
+        Refused::Quota(exceeded) => {
+            let message = format!("events of other systems: {exceeded}");
+            let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "quota", message);
+            error.with_header(RETRY_AFTER, exceeded.resets_in_s().into())
+        }
         Refused::Control(error) => error.into(),
     }
 }

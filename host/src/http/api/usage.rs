@@ -36,7 +36,7 @@ struct QuotaView {
 }
 
 /// By tenant and plugin, of those that were used in this hour: of the caller's tenant, or of all. For one tenant also
-/// those that keep something.
+/// those that keep something. What other systems sent is the row of `external`.
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<SuccessList<UsageView>, ApiError> {
     let usage = app.runtime().usage();
     let mut used = usage.used(caller.tenant());
@@ -50,7 +50,8 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<
         let kept = app.sql().kept(&tenant, &plugin, deadline).await;
         let kept = kept.map_err(|error| unreadable(&tenant, &plugin, &error))?;
         let meter = usage.meter(&tenant, &plugin);
-        let quotas = Quota::ALL.map(|quota| view(&meter, quota, kept)).into();
+        let is_of_it = |quota: &Quota| plugin != PluginId::external() || *quota == Quota::Events;
+        let quotas = Quota::ALL.into_iter().filter(is_of_it).map(|quota| view(&meter, quota, kept)).collect();
         views.push(UsageView { tenant: tenant.to_string(), plugin: plugin.to_string(), quotas });
     }
     Ok(SuccessList(views))
@@ -60,6 +61,7 @@ fn view(meter: &Meter, quota: Quota, kept: Kept) -> QuotaView {
     let used = match quota {
         Quota::Storage => kept.bytes,
         Quota::Rows => kept.rows,
+        Quota::Keys => kept.keys,
         _ => quota.told(meter.used(quota)),
     };
     let resets_at = quota.is_hourly().then(|| Hour::of(Timestamp::now()).end().to_string());

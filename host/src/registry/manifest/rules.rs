@@ -10,11 +10,13 @@ use super::schedule::Schedule;
 use super::shape::nearest;
 use super::shared;
 use super::text::{HOST_TOPICS, PermissionName};
+use crate::id::PluginId;
 
 type Rule = fn(&Manifest, &mut Problems);
 
 /// Each rule with the fields of the manifest that it reads.
-const RULES: [(&[&str], Rule); 13] = [
+const RULES: [(&[&str], Rule); 14] = [
+    (&["id"], the_id_is_a_plugins),
     (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
     (&["permissions"], permissions_are_distinct),
     (&["hooks"], hooks_are_distinct),
@@ -57,6 +59,14 @@ pub(super) fn distinct<T>(
             let fix = "remove one of the two, or change it";
             problems.add(&list.item(index).field(member), found, "each one once", fix);
         }
+    }
+}
+
+fn the_id_is_a_plugins(manifest: &Manifest, problems: &mut Problems) {
+    if manifest.id == PluginId::external() {
+        let (found, expected) =
+            (format!("`{}`, which stands for other systems", manifest.id), "an id of the plugin's own");
+        problems.add(&JsonPath::root().field("id"), found, expected, "choose another word");
     }
 }
 

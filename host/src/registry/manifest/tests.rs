@@ -106,6 +106,12 @@ fn three_fields_make_a_manifest_and_a_string_makes_an_author() {
 }
 
 #[test]
+fn no_plugin_is_called_what_other_systems_are_counted_under() {
+    let document = json!({"id": "external", "name": "A", "version": "0.1.0"});
+    assert_one(document, "$.id", "stands for other systems");
+}
+
+#[test]
 fn everything_wrong_is_reported_at_once_whichever_pass_finds_it() {
     let document = json!({
         "id": "My CRM", "version": "1.0", "nmae": "CRM", "keywords": ["a", 5, null],

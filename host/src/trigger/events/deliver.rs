@@ -1,5 +1,6 @@
 //! One delivery: the handler's call, and what it means.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,15 @@ use super::{Events, backoff};
 use crate::db::{Delivery, Outcome, StoredEvent};
 use crate::id::{CorrelationId, PluginId, TenantId};
 use crate::registry::{Plugin, Served, TenantView};
-use crate::runtime::{CallFailure, ExportedFunction, Fault, Unasked};
+use crate::runtime::{Cause, ExportedFunction, Fault, Unasked};
 
 /// What a failed delivery is called among a plugin's failures.
 const HANDLE: &str = "handle";
 /// Time until it is looked again whether a subscriber is there.
 const ABSENT: Duration = Duration::from_secs(2);
+/// Time until it is tried again whether the host can have a subscriber called. As long as it has waited already, between
+/// these two.
+const UNABLE: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(60);
 /// What is kept of the text of an error.
 const ERROR_BYTES: usize = 4 << 10;
 
@@ -43,7 +47,13 @@ impl Events {
             };
             Some((view, plugin))
         });
-        let Some((view, plugin)) = served else { return self.wait(tenant, &subscriber, delivery) };
+        let Some((view, plugin)) = served else {
+            let outcome = self.wait(delivery, "the plugin was not there", |_| ABSENT);
+            if let Outcome::Wait { .. } = outcome {
+                self.queue.is_absent(tenant, &subscriber, Instant::now() + ABSENT);
+            }
+            return outcome;
+        };
         let snapshot = self.registry.snapshot();
         let StoredEvent { source, topic, subject, .. } = &delivery.event;
         let heard = Heard { source, topic, subject: subject.as_deref() };
@@ -82,7 +92,11 @@ impl Events {
             Ok(Answer::Handled) => Outcome::Done,
             Ok(Answer::Retry(error)) => self.failed(delivery, error),
             Ok(Answer::Reject(error)) => Outcome::Dead { attempted: true, error: cut(error), at: Timestamp::now() },
-            Err(failure) if is_no_fault(&failure) => Outcome::Wait { due: after(Timestamp::now(), ABSENT) },
+            // It is not the event's doing, and an operator could do no more than have it tried again.
+            Err(failure) if failure.cause() == Cause::Host => {
+                let pause = |waited: Duration| waited.clamp(UNABLE.start, UNABLE.end);
+                self.wait(delivery, &format!("it could not be handled ({failure})"), pause)
+            }
             Err(failure) => {
                 self.runtime.reports().fault(Fault {
                     at: Timestamp::now(),
@@ -98,17 +112,17 @@ impl Events {
         }
     }
 
-    /// The subscriber is switched off, gone, or on its way to another version: that is no attempt.
-    fn wait(&self, tenant: &TenantId, subscriber: &PluginId, delivery: &Delivery) -> Outcome {
+    /// The subscriber is switched off, gone, or on its way to another version, or the host cannot have it called: that is
+    /// no attempt. `pause` says how long to wait after so long a time.
+    fn wait(&self, delivery: &Delivery, why: &str, pause: impl FnOnce(Duration) -> Duration) -> Outcome {
         let now = Timestamp::now();
         let since = delivery.waiting_us.and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or(now);
-        let waiting = now.duration_since(since).as_secs();
-        if u64::try_from(waiting).is_ok_and(|seconds| seconds >= self.limits.waiting_s) {
-            let error = format!("the plugin was not there for {waiting} s (events.waiting_s)");
+        let waited = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
+        if waited.as_secs() >= self.limits.waiting_s {
+            let error = cut(format!("{why} for {} s (events.waiting_s)", waited.as_secs()));
             return Outcome::Dead { attempted: false, error, at: now };
         }
-        self.queue.is_absent(tenant, subscriber, Instant::now() + ABSENT);
-        Outcome::Wait { due: after(now, ABSENT) }
+        Outcome::Wait { due: after(now, pause(waited)) }
     }
 
     /// An attempt failed.
@@ -121,11 +135,6 @@ impl Events {
         let pause = backoff::pause(&self.limits, failed, rand::random());
         Outcome::Again { due: after(now, pause), error }
     }
-}
-
-/// Whether the handler was not even begun, and the event is not to blame.
-fn is_no_fault(failure: &CallFailure) -> bool {
-    matches!(failure, CallFailure::Busy { .. } | CallFailure::TenantBusy { .. } | CallFailure::Quota { .. })
 }
 
 /// The event as the handler takes it.

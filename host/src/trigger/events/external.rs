@@ -7,8 +7,9 @@ use super::{Events, subscribers};
 use crate::capability::events::{Draft, DraftLimits, Wrong};
 use crate::db::{DbError, EventRequest, NewEvent, Requested};
 use crate::hash::sha256_hex;
-use crate::id::{CorrelationId, TenantId};
+use crate::id::{CorrelationId, PluginId, TenantId};
 use crate::registry::manifest::EventName;
+use crate::usage::{Exceeded, Quota};
 
 /// An event of another system.
 pub struct External {
@@ -31,6 +32,8 @@ pub enum Refused {
     Reused,
     /// So many deliveries wait.
     Full(u32),
+    /// Other systems have sent as many in this hour as they may.
+    Quota(Exceeded),
     Control(DbError),
 }
 
@@ -57,6 +60,8 @@ impl Events {
         if let Some(most) = self.outboxes().is_full(tenant) {
             return Err(Refused::Full(most));
         }
+        // What all of them send counts together, and a request that is sent again counts again.
+        self.runtime.usage().take(tenant, &PluginId::external(), Quota::Events, 1).map_err(Refused::Quota)?;
         let source = format!("/external/{}", encoded(&principal));
         let event = self.new_event(tenant, source, draft, correlation_id, 1);
         let (id, deliveries) = match key {

@@ -64,7 +64,7 @@ impl Events {
         let mut looks: JoinSet<(Key, Result<Looked, PumpError>)> = JoinSet::new();
         let mut under_way: HashSet<Key> = HashSet::new();
         let mut again: HashMap<Key, Instant> = HashMap::new();
-        let mut idle = tokio::time::interval(IDLE);
+        let mut idle = tokio::time::interval(self.idle());
         idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let now = Instant::now();
@@ -86,7 +86,12 @@ impl Events {
             tokio::select! {
                 () = self.outboxes().woken() => {}
                 () = tokio::time::sleep_until(next.into()) => {}
-                _ = idle.tick() => self.unmark_idle().await,
+                _ = idle.tick() => {
+                    self.unmark_idle().await;
+                    if let Err(error) = self.take_marks().await {
+                        tracing::warn!(error = told(error), "it cannot be found out where other hosts left events");
+                    }
+                }
                 Some(Ok((key, looked))) = looks.join_next() => {
                     under_way.remove(&key);
                     if let Ok(Looked::Empty) = looked {
@@ -104,19 +109,21 @@ impl Events {
 
     /// The outboxes that an earlier run left.
     async fn find_marks(&self) {
-        let marks = loop {
-            match self.control.outbox_list().await {
-                Ok(marks) => break marks,
-                Err(error) => tracing::error!(error = told(error), "it cannot be found out where events are left"),
-            }
+        while let Err(error) = self.take_marks().await {
+            tracing::error!(error = told(error), "it cannot be found out where events are left");
             tokio::time::sleep(AGAIN).await;
-        };
-        for (tenant, plugin) in marks {
+        }
+    }
+
+    /// Has the outboxes looked at that are marked and not this host's own.
+    async fn take_marks(&self) -> Result<(), DbError> {
+        for (tenant, plugin) in self.control.outbox_list().await? {
             match (TenantId::parse(&tenant), PluginId::parse(&plugin)) {
                 (Ok(tenant), Ok(plugin)) => self.outboxes().found(tenant, plugin),
                 _ => tracing::error!(tenant, plugin, "the mark of an outbox cannot be read"),
             }
         }
+        Ok(())
     }
 
     /// Takes everything from one outbox.
@@ -170,9 +177,15 @@ impl Events {
         Ok(true)
     }
 
+    /// Time without events after which an outbox is looked at. What another host left behind when it was killed is found as
+    /// soon as the deliveries that it had begun.
+    fn idle(&self) -> Duration {
+        IDLE.min(self.limits.lease())
+    }
+
     /// Removes the marks of outboxes that were not used for a while.
     async fn unmark_idle(&self) {
-        for (tenant, plugin) in self.outboxes().idle(IDLE) {
+        for (tenant, plugin) in self.outboxes().idle(self.idle()) {
             let is_empty = async || {
                 let opened = self.runtime.sql().visit(&tenant, &plugin, Instant::now() + LOOK).await?;
                 let Some(database) = opened else { return Ok(true) };

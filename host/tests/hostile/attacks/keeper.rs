@@ -34,6 +34,7 @@ pub fn table() -> Vec<Attack> {
         attack("a million buckets", "/hold", json!({ "count": 1_000_000 })).refused_saying(503, "handles", buckets),
         Attack::run_by("keys without end", fill).with_plugin("hostile-keeper").times(4, 2),
         attack("all of them listed", "/list", json!({ "bucket": "default" })),
+        Attack::get("the configuration, again and again", "hostile-keeper", "/config").times(40, 8),
         Attack::run_by("32 who swap one key", swap).with_plugin("hostile-keeper").times(32, 32),
         refused("shared data of another plugin read", "/read-shared", shared("crm.events", "k", 0), "denied "),
         refused("and changed", "/share", shared("crm.events", "k", 1), "denied "),

@@ -1,11 +1,13 @@
 //! The tables of attacks, one file a topic.
 
 mod console;
+mod events;
 mod host_calls;
 mod keeper;
 mod memory;
 mod nested;
 mod outbound;
+mod resilience;
 mod rules;
 mod stack;
 mod storage;
@@ -28,5 +30,7 @@ pub fn all() -> Vec<Attack> {
     all.extend(outbound::table());
     all.extend(rules::table());
     all.extend(keeper::table());
+    all.extend(events::table());
+    all.extend(resilience::table());
     all
 }

@@ -51,6 +51,7 @@ pub const TABLE: &[Operation] = &[
     Operation { name: "crm, get deal", weight: 10, usual: &[200, 404], draw: |turn| get(format!("{DEALS}/{}", turn.id("deal")), own_or_absent) },
     Operation { name: "crm, list deals", weight: 8, usual: &[200], draw: list_deals },
     Operation { name: "crm, update deal", weight: 4, usual: &[200], draw: update_deal },
+    Operation { name: "crm, delete deal", weight: 2, usual: &[200, 404], draw: |turn| plain(Method::DELETE, format!("{DEALS}/{}", turn.id("deal")), anything) },
     Operation { name: "crm, pipeline", weight: 3, usual: &[200], draw: |_| get(format!("{DEALS}/pipeline/summary"), anything) },
     Operation { name: "analytics, reports", weight: 3, usual: &[200], draw: |_| get("/plugins/analytics/reports".into(), anything) },
     Operation { name: "analytics, run a report", weight: 5, usual: &[200, 404], draw: run_report },

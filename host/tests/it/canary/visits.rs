@@ -70,6 +70,11 @@ async fn nothing_that_a_tenant_has_put_anywhere_reaches_somebody_of_another() {
     installation.host.ended().await;
     let lines = remains::log(&installation.host.scratch().log(), &own, &theirs);
     let files = remains::files(&installation.host.scratch().data(), &own, &theirs);
+    assert_eq!(
+        remains::outside(&installation.outside.requests(), &own, &theirs),
+        2,
+        "each has asked one host of its own"
+    );
     println!(
         "{} canaries of each tenant, {} routes as {} askers, {commands} commands, {} answers, {lines} lines of the log and \
          {files} files in {:.1?}",

@@ -1,8 +1,8 @@
-//! Changing deals.
+//! Changing and removing deals.
 
 use serde_json::json;
 
-use super::{DEALS, acme_enterprise, crm, path};
+use super::{DEALS, SUMMARY, acme_enterprise, crm, path};
 
 #[tokio::test]
 async fn an_update_changes_what_it_names() {
@@ -69,5 +69,31 @@ async fn a_deal_that_is_not_there_is_not_changed_and_none_is_removed() {
     let answer = host.delete(&path("deal-1")).await;
     answer.refusal(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "GET, HEAD, PUT");
+    assert_eq!(host.get(DEALS).await.total(), 4);
+}
+
+#[tokio::test]
+async fn a_removed_deal_is_gone_from_lists_and_figures_and_lets_its_contact_go() {
+    let host = crm().await;
+    let before = host.get(SUMMARY).await.data(200).clone();
+    host.delete("/plugins/crm/contacts/contact-1").await.refusal(409, "conflict");
+    assert!(host.delete(&path("deal-1")).await.data(200).is_null());
+    host.get(&path("deal-1")).await.refusal(404, "not_found");
+    host.delete(&path("deal-1")).await.refusal(404, "not_found");
+    assert_eq!(host.get(DEALS).await.column("id"), ["deal-2", "deal-3", "deal-4"]);
+    let after = host.get(SUMMARY).await.data(200).clone();
+    assert_eq!((&before["totalDeals"], &after["totalDeals"]), (&json!(4), &json!(3)));
+    assert_eq!(after["totalValue"], 200_000);
+    host.delete("/plugins/crm/contacts/contact-1").await.data(200);
+    let next = json!({ "title": "Next", "value": 1 });
+    assert_eq!(host.post(DEALS, next).await.data(201)["id"], "deal-5", "an id is not given again");
+}
+
+#[tokio::test]
+async fn what_is_no_deal_is_not_removed() {
+    let host = crm().await;
+    for id in ["deal-5", "deal-01", "contact-1", "x"] {
+        host.delete(&path(id)).await.refusal(404, "not_found");
+    }
     assert_eq!(host.get(DEALS).await.total(), 4);
 }

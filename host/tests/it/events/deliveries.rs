@@ -98,6 +98,25 @@ async fn a_subscriber_that_is_switched_off_is_waited_for() {
 }
 
 #[tokio::test]
+async fn what_fails_of_the_host_is_no_attempt() {
+    let mut scratch = Scratch::with_plugins(&["crier"]);
+    let config = scratch.file("tenon.toml", "log.filter = \"error\"\nevents.attempts = 1\n");
+    let fault = scratch.file("fault", "tenon:host/events.first-time-in");
+    scratch.set_environment(&[("TENON_FAULT_FILE", "fault")]);
+    let host = Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await;
+    publish(&host, "news.plain", Some("k"), json!({})).await;
+    // As often as it may fail of the plugin, and once more.
+    eventually("two calls of the handler to fail", async || {
+        let log = std::fs::read_to_string(host.scratch().log()).unwrap();
+        (log.matches("the fault asked for in").count() >= 2).then_some(())
+    })
+    .await;
+    assert!(host.get("/api/v1/events/dead").await.rows().is_empty());
+    std::fs::write(&fault, "").unwrap();
+    assert_eq!(handled(&host, 1).await[0]["attempt"], 1);
+}
+
+#[tokio::test]
 async fn nobody_hears_what_it_was_not_granted() {
     let scratch = Scratch::with_plugins(&["crier"]);
     let config = scratch.file("tenon.toml", &format!("{QUICK}grants.automatic = \"never\"\n"));

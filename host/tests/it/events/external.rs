@@ -1,5 +1,6 @@
 //! What other systems tell.
 
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -58,4 +59,30 @@ async fn who_may_not_publish_does_not_and_what_is_wrong_is_named() {
     }
     send(&host, Some(&"k".repeat(300)), &body("news.external")).await.refusal(422, "invalid");
     assert_eq!(handled(&host, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn other_systems_of_a_tenant_send_as_many_in_an_hour_as_it_may() {
+    let host = host("quotas = { enforced_in_dev = true, events_per_hour = 7 }").await;
+    let body = json!({ "type": "news.external", "data": {} });
+    let sent = join_all((0..12).map(|_| send(&host, None, &body))).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = sent.iter().partition(|answer| answer.status == 202);
+    assert_eq!((taken.len(), refused.len()), (7, 5));
+    let told = refused[0].message(429, "quota");
+    assert!(told.starts_with("events of other systems: the quota of 7 events an hour is used up until "), "{told}");
+    assert!(refused[0].header("retry-after").parse::<u64>().is_ok_and(|wait| (1..=3_600).contains(&wait)));
+    assert_eq!(handled(&host, 7).await.len(), 7);
+
+    // Of the tenant's plugins and of other tenants nothing was taken.
+    let usage = host.get("/api/v1/usage").await;
+    let of = |plugin: &str| usage.rows().iter().find(|row| row["plugin"] == plugin).unwrap()["quotas"].clone();
+    let resets_at = of("external")[0]["resetsAt"].clone();
+    assert!(resets_at.is_string());
+    let events = json!({ "quota": "events", "unit": "events", "used": 7, "limit": 7, "resetsAt": resets_at });
+    assert_eq!(of("external"), json!([events]));
+    assert_eq!((&of("crier-a")[2]["quota"], &of("crier-a")[2]["used"]), (&json!("events"), &json!(0)));
+    send(&host.tenant("other"), None, &body).await.data(202);
+    host.put("/api/v1/tenants/demo/quotas/events?plugin=external", json!({ "amount": 8 })).await.data(200);
+    send(&host, None, &body).await.data(202);
+    send(&host, None, &body).await.refusal(429, "quota");
 }

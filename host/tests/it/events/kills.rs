@@ -15,9 +15,9 @@ const CONFIG: &str = "log.filter = \"off\"\nevents.backoff_first_ms = 20\nevents
     events.lease_ms = 2000\nevents.handler_deadline_ms = 1500\n";
 
 #[derive(Default)]
-struct Ledger {
-    sent: BTreeSet<String>,
-    acknowledged: BTreeSet<String>,
+pub(super) struct Ledger {
+    pub sent: BTreeSet<String>,
+    pub acknowledged: BTreeSet<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +76,8 @@ fn without_commit(mut body: Value) -> Value {
     body
 }
 
-async fn compare(client: &Client, plugin: &str, ledger: &Ledger) {
+/// Waits until everything that was acknowledged is handled, and looks that nothing is there twice or out of order.
+pub(super) async fn compare(client: &Client, plugin: &str, ledger: &Ledger) {
     let path = format!("/plugins/{plugin}/handled");
     let names = eventually("everything to be handled", async || {
         let handled = client.get(&path).await.rows().to_vec();

@@ -2,10 +2,12 @@
 
 mod deliveries;
 mod external;
+mod host;
 mod hostile;
 mod kills;
 mod product;
 mod publishing;
+mod two_hosts;
 
 use serde_json::{Value, json};
 

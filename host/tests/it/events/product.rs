@@ -60,6 +60,18 @@ async fn the_crm_tells_of_contacts_and_deals_and_the_example_counts_what_was_won
     let moved = all.iter().rfind(|event| event["type"] == "deal.stage-changed").unwrap();
     assert_eq!((&moved["data"]["previousStage"], &moved["data"]["stage"]), (&json!("lost"), &json!("won")));
 
+    let before = host.get(&path).await.data(200).clone();
+    host.delete(&path).await.data(200);
+    let told = types(&host, "/plugins/crm", 14).await;
+    assert_eq!((told.len(), told.last().map(String::as_str)), (14, Some("deal.deleted")));
+    let all = topics(&host, "/plugins/crm").await;
+    let gone = all.last().unwrap();
+    assert_eq!((&gone["subject"], &gone["partitionkey"]), (&json!(deal), &json!(deal)));
+    for field in ["id", "title", "value", "currency", "stage", "probability"] {
+        assert_eq!(gone["data"][field], before[field], "{field}");
+    }
+    host.delete(&path).await.refusal(404, "not_found");
+
     for number in 0..9 {
         let deal = json!({ "title": format!("Deal {number}"), "value": 1, "stage": "won" });
         host.post("/plugins/crm/deals", deal).await.data(201);

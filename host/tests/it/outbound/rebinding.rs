@@ -53,6 +53,25 @@ async fn one_bad_address_spoils_the_host() {
     assert_eq!(good.connections(), 1);
 }
 
+/// An answer that does not fit into a datagram is asked for over TCP, and looked at like any other.
+#[tokio::test]
+async fn an_answer_that_was_cut_off_is_asked_for_over_tcp() {
+    let (good, forbidden) = (Outside::start().await, Outside::everywhere().await);
+    let (port, bad) = (good.port(), forbidden.port());
+    let world = World::start(manifest(&[port, bad]), &[good.address.to_string()], "").await;
+    assert_eq!(world.ask(&format!("http://tcp-long.outbound.test:{port}/")).await["status"], 200);
+    // For addresses of both versions.
+    assert_eq!(world.names.asked_over_tcp("tcp-long.outbound.test"), 2);
+    world.names.set("tcp-bad.outbound.test", &[&["127.0.0.1", "10.0.0.1"]]);
+    assert_error(&world.ask(&format!("http://tcp-bad.outbound.test:{port}/")).await, "Prohibited");
+    assert_error(&world.ask(&format!("http://tcp-loopback.outbound.test:{bad}/")).await, "Prohibited");
+    // One that breaks off is none, and what it began with counts for nothing.
+    let told = world.ask(&format!("http://tcp-cut-off.outbound.test:{port}/")).await;
+    assert!(told["error"].is_string(), "{told}");
+    assert_eq!(world.names.asked_over_tcp("tcp-cut-off.outbound.test"), 2);
+    assert_eq!((good.connections(), forbidden.connections()), (1, 0));
+}
+
 #[tokio::test]
 async fn a_redirect_to_where_no_plugin_may_go_leads_to_no_connection() {
     let (good, forbidden) = (Outside::start().await, Outside::everywhere().await);

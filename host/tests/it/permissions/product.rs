@@ -51,6 +51,8 @@ async fn every_endpoint_of_crm_and_analytics_is_behind_its_permission() {
         "member" => name.ends_with(".read"),
         alone => alone == name.replace('.', "-"),
     };
+    // An owner removes the first deal; the first contact stays, because another deal refers to it.
+    host.put("/plugins/crm/deals/deal-2", json!({ "contactId": "contact-1" })).await.data(200);
     let mut combinations = 0;
     for role in ["owner", "admin", "member", ""].into_iter().chain(single.iter().map(String::as_str)) {
         for Endpoint { method, path, needs } in &all {

@@ -76,6 +76,10 @@ impl Guest for Double {
         })
     }
 
+    fn delete(id: String) -> Result<(), Error> {
+        Self::get(id).map(drop)
+    }
+
     fn summary(currency: Option<String>) -> Result<PipelineSummary, Error> {
         let stock = admit().map_err(Error::Denied)?;
         assert!(!stock.summary_traps, "the summary of the tenant `half` traps");

@@ -3,12 +3,14 @@
 use super::*;
 use crate::capability::sql::account::free;
 use crate::config::SqlConfig;
-use crate::usage::Usage;
+use crate::usage::{OwnQuotas, Quota, Usage};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 struct World {
     database: Arc<TenantDatabase>,
+    usage: Arc<Usage>,
     limits: KeyvalueConfig,
     terms: Terms,
     _directory: tempfile::TempDir,
@@ -21,9 +23,15 @@ impl World {
 
     fn with(limits: KeyvalueConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let database = open(&directory.path().join("x.sqlite"), SqlConfig::default(), TABLES);
+        let usage = Usage::with(&SqlConfig::default());
+        let database = open(&directory.path().join("x.sqlite"), SqlConfig::default(), TABLES, &usage);
         let terms = free(Instant::now() + Duration::from_secs(60));
-        World { database, limits, terms, _directory: directory }
+        World { database, usage, limits, terms, _directory: directory }
+    }
+
+    fn allow(&self, keys: u64) {
+        let quotas = HashMap::from([((None, Quota::Keys), keys)]);
+        self.usage.set_own(OwnQuotas::from([("acme".parse().unwrap(), quotas)]));
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), SqlError> {
@@ -67,12 +75,13 @@ impl World {
         };
         let (noted, counted) = self.database.look(&self.terms, read).await.unwrap();
         assert_eq!(noted, counted);
+        assert_eq!(self.database.entry_count(&self.terms).await, Ok(noted.0 as u64));
         noted
     }
 }
 
-fn open(file: &Path, limits: SqlConfig, host_schema: &str) -> Arc<TenantDatabase> {
-    let quotas = Usage::with(&limits).meter(&"acme".parse().unwrap(), &"crm".parse().unwrap());
+fn open(file: &Path, limits: SqlConfig, host_schema: &str, usage: &Usage) -> Arc<TenantDatabase> {
+    let quotas = usage.meter(&"acme".parse().unwrap(), &"crm".parse().unwrap());
     Arc::new(TenantDatabase::open(file, limits.into(), quotas, host_schema).unwrap())
 }
 
@@ -137,8 +146,9 @@ async fn numbers_are_decimal_text_within_their_type() {
 
 #[tokio::test]
 async fn the_last_key_and_the_last_byte_fit_and_no_more() {
-    let limits = KeyvalueConfig { keys: 3, storage_bytes: 20, batch_bytes: 9, ..KeyvalueConfig::default() };
+    let limits = KeyvalueConfig { storage_bytes: 20, batch_bytes: 9, ..KeyvalueConfig::default() };
     let world = World::with(limits);
+    world.allow(3);
     for key in ["a", "b", "c"] {
         world.set(key, b"1234").await.unwrap();
     }
@@ -156,10 +166,32 @@ async fn the_last_key_and_the_last_byte_fit_and_no_more() {
     let found = world.database.entry_fetch_all("b", keys, &world.limits, &world.terms).await;
     assert!(matches!(found, Err(SqlError::Quota(text)) if text.starts_with("batch bytes: ")));
     // A limit that was lowered lets what is there shrink.
-    let limits = KeyvalueConfig { keys: 1, storage_bytes: 5, ..KeyvalueConfig::default() };
+    let limits = KeyvalueConfig { storage_bytes: 5, ..KeyvalueConfig::default() };
     let world = World { limits, ..world };
+    world.allow(1);
     world.set("a", b"12345").await.unwrap();
     assert!(quota(world.set("b", b"12345").await).starts_with("storage: "));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_32_writers_at_once_as_many_keys_are_made_as_may_be() {
+    let world = Arc::new(World::new());
+    world.allow(100);
+    let writers = (0..32).map(|writer| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            let mut made = 0;
+            for key in 0..5 {
+                made += u64::from(world.set(&format!("{writer}.{key}"), b"x").await.is_ok());
+            }
+            made
+        })
+    });
+    let mut made = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        made += writer.await.unwrap();
+    }
+    assert_eq!((made, world.used().await.0), (100, 100));
 }
 
 #[tokio::test]
@@ -233,9 +265,11 @@ async fn concurrent_swaps_and_sums_lose_nothing() {
 async fn a_database_that_was_full_before_there_were_entries_can_still_be_read() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("x.sqlite");
-    drop(open(&file, SqlConfig::default(), "CREATE TABLE _tenon_old (a INTEGER)"));
-    let database = open(&file, SqlConfig { storage_bytes: 4096, ..SqlConfig::default() }, TABLES);
+    let open = |limits: SqlConfig, schema| open(&file, limits.clone(), schema, &Usage::with(&limits));
+    drop(open(SqlConfig::default(), "CREATE TABLE _tenon_old (a INTEGER)"));
+    let database = open(SqlConfig { storage_bytes: 4096, ..SqlConfig::default() }, TABLES);
     let terms = free(Instant::now() + Duration::from_secs(60));
     database.host_query("SELECT a FROM _tenon_old", Vec::new(), &terms).await.unwrap();
     assert!(database.entry_fetch("b", "a", &terms).await.is_err());
+    assert_eq!(database.entry_count(&terms).await, Ok(0));
 }

@@ -38,6 +38,10 @@ impl Room {
         self.quotas.limit(Quota::Rows)
     }
 
+    pub fn keys(&self) -> u64 {
+        self.quotas.limit(Quota::Keys)
+    }
+
     /// How much of the log is used when a transaction begins. SQLite writes it back itself every 1,000 pages, but only as
     /// far as readers let it.
     pub fn log_use(&self) -> LogUse {

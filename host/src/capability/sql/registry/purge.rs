@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::sync::PoisonError;
 
-use super::{Databases, is_idle};
+use super::Databases;
 
 /// Where copies of databases are kept, beside them.
 const SNAPSHOTS: &str = "snapshots";
@@ -33,7 +33,7 @@ impl Databases {
         let slots = open.tenants.get_mut(tenant);
         if let Some(slots) = slots {
             match slots.get(plugin) {
-                Some(slot) if !is_idle(slot) => return Ok(Purged::InUse),
+                Some(slot) if !slot.place.is_idle() => return Ok(Purged::InUse),
                 Some(_) => {
                     drop(slots.remove(plugin));
                     open.count -= 1;

@@ -9,6 +9,7 @@ mod kept;
 mod keys;
 mod keyvalue;
 mod logs;
+mod outbound;
 mod rollouts;
 mod rows;
 mod schedules;
@@ -46,6 +47,7 @@ pub const ALL: [&dyn Place; 13] = [
     &keyvalue::Keyvalue,
     &shared_data::SharedData,
     &logs::Logs,
+    &outbound::Outbound,
     &rollouts::Rollouts,
     &schedules::Schedules,
     &audit::Audit,

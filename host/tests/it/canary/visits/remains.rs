@@ -1,4 +1,4 @@
-//! What is left when the host has stopped: its log, and the tenants' files.
+//! What is left when the host has stopped: its log, the tenants' files, and what was asked outside.
 
 use std::path::Path;
 
@@ -52,6 +52,20 @@ pub fn files(data: &Path, own: &Tenant, theirs: &Tenant) -> usize {
         assert!(finds >= 2, "its own are there, so others' would have been found");
     }
     seen
+}
+
+/// What a server outside was asked: no request has texts of both. How many of them have a text of either.
+///
+/// # Panics
+///
+/// When one has what it should not.
+pub fn outside(requests: &[String], own: &Tenant, theirs: &Tenant) -> usize {
+    let finders = [own, theirs].map(|tenant| Finder::new(&tenant.canaries));
+    let of =
+        requests.iter().map(|request| finders.iter().filter(|finder| !finder.found(request.as_bytes()).is_empty()));
+    let counts: Vec<usize> = of.map(Iterator::count).collect();
+    assert!(counts.iter().all(|tenants| *tenants < 2), "a request outside with texts of both: {requests:#?}");
+    counts.iter().filter(|tenants| **tenants == 1).count()
 }
 
 /// Names that somebody has said may stand in what is theirs.

@@ -12,6 +12,9 @@ use crate::identity::issuer::Issuer;
 use crate::identity::operator;
 use crate::lifecycle::Version;
 use crate::loader::component;
+use crate::outbound::names::NameServer;
+use crate::outbound::server::Outside;
+use crate::outbound::world::manifest as outbound_manifest;
 
 /// Nobody is let in without a credential, and everything that is written down later is written down soon.
 const CONFIG: &str = "
@@ -54,6 +57,9 @@ pub struct Installation {
     pub host: Host,
     pub operator: Client,
     pub issuer: Issuer,
+    /// What plugins may ask outside.
+    pub outside: Outside,
+    _names: NameServer,
 }
 
 /// One tenant with all it has planted.
@@ -66,6 +72,8 @@ pub struct Tenant {
     /// With a token, under a name of its own.
     pub user: Client,
     pub canaries: Canaries,
+    /// The address of the server that its plugins have asked.
+    pub outside: String,
     /// What its things are called.
     pub ids: BTreeMap<Kind, Vec<String>>,
 }
@@ -106,10 +114,15 @@ impl Installation {
         scratch.add_plugin_as("timer", "timer", &timer);
         let issuer = Issuer::new("k1");
         scratch.file("jwks.json", &issuer.set());
-        let file = scratch.file("tenon.toml", CONFIG);
+        let (names, outside) = (NameServer::start().await, Outside::start().await);
+        scratch.add_plugin_as("fetcher", "fetcher", &outbound_manifest(&[outside.port()]));
+        let open = [outside.address.to_string()];
+        let outbound =
+            format!("outbound.resolver = \"{}\"\noutbound.allow_private_networks = {open:?}\n", names.address);
+        let file = scratch.file("tenon.toml", &format!("{outbound}{CONFIG}"));
         let host = Host::start(scratch, &["--config", file.to_str().unwrap()]).await;
         let operator = operator(&host).await;
-        Self { host, operator, issuer }
+        Self { host, operator, issuer, outside, _names: names }
     }
 
     /// Puts one more version of `phases` there, and waits for it.
@@ -132,7 +145,7 @@ impl Installation {
         let claims = json!({"sub": name, "tenant": id, "roles": ["owner"]});
         let user = self.host.key(&self.issuer.token(claims));
         let ids = BTreeMap::from([(Kind::Tenant, vec![id.clone()]), (Kind::Other, vec![name])]);
-        Tenant { id, owner: self.host.key(&key), key, user, canaries, ids }
+        Tenant { id, owner: self.host.key(&key), key, user, canaries, outside: String::new(), ids }
     }
 
     /// A new key of a tenant: its id and its text.

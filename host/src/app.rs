@@ -22,6 +22,7 @@ use crate::registry::catalogue::Catalogue;
 use crate::registry::{Compiler, Loader, NotReady, Registry, TenantView};
 use crate::runtime::{CallContext, CpuClock, Identity, Runtime};
 use crate::seal::Seals;
+use crate::stream::Streams;
 use crate::trigger::events::Events;
 use crate::usage::Usage;
 
@@ -33,6 +34,7 @@ pub struct App {
     sql: Arc<SqlBackend>,
     registry: Arc<Registry>,
     events: Arc<Events>,
+    streams: Arc<Streams>,
     catalogue: Catalogue,
     access: Access,
     /// Tenants known to be in the control plane, so that a request need not ask.
@@ -71,7 +73,8 @@ impl App {
         let loader = Loader::new(compiler, sql.clone(), &config.loader);
         let seals = open_seals(&config.data).await?;
         let registry = Arc::new(Registry::new(loader, control.clone(), runtime.clone(), seals, &config));
-        let events = Events::new(control.clone(), runtime.clone(), registry.clone(), &config);
+        let streams = Streams::new(control.clone(), registry.clone(), &config);
+        let events = Events::new(control.clone(), runtime.clone(), registry.clone(), streams.clone(), &config);
         registry.load().await?;
         let access = Access::open(control.clone(), &config).await?;
         let bodies = Arc::new(Semaphore::new(config.http.bodies_bytes / 1024));
@@ -83,6 +86,7 @@ impl App {
             sql,
             registry,
             events,
+            streams,
             catalogue,
             access,
             tenants: RwLock::default(),
@@ -130,6 +134,11 @@ impl App {
     /// What moves events.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
+    }
+
+    /// What people hear as it happens.
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.streams
     }
 
     pub fn access(&self) -> &Access {

@@ -28,6 +28,7 @@ wasmtime::component::bindgen!({
         "tenon:host/context": trappable,
         "tenon:host/sql": async | trappable,
         "tenon:host/events": async | trappable,
+        "tenon:host/notifications": async | trappable,
         "wasi:config/store": trappable,
         "wasi:logging/logging": trappable,
         "wasi:keyvalue/store@0.2.0-draft": async | trappable,
@@ -46,6 +47,7 @@ wasmtime::component::bindgen!({
     trappable_error_type: {
         "tenon:host/sql.error" => crate::capability::sql::SqlFault,
         "tenon:host/events.error" => crate::capability::events::EventFault,
+        "tenon:host/notifications.error" => crate::capability::notifications::NotificationFault,
         "wasi:keyvalue/store@0.2.0-draft.error" => crate::capability::keyvalue::KeyvalueFault,
         "wasi:keyvalue/store@0.2.0-draft2.error" => crate::capability::keyvalue::KeyvalueFault,
         "wasi:keyvalue/atomics@0.2.0-draft2.cas-error" => crate::capability::keyvalue::SwapFault,

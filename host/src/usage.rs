@@ -29,6 +29,8 @@ pub enum Quota {
     CpuTime,
     /// Events that the plugin published.
     Events,
+    /// Notifications that it sent.
+    Notifications,
     /// Requests that it made to hosts outside.
     OutboundRequests,
     /// Bytes of its database.
@@ -38,8 +40,15 @@ pub enum Quota {
 }
 
 impl Quota {
-    pub const ALL: [Self; 6] =
-        [Self::Calls, Self::CpuTime, Self::Events, Self::OutboundRequests, Self::Storage, Self::Rows];
+    pub const ALL: [Self; 7] = [
+        Self::Calls,
+        Self::CpuTime,
+        Self::Events,
+        Self::Notifications,
+        Self::OutboundRequests,
+        Self::Storage,
+        Self::Rows,
+    ];
 
     /// Whether it begins anew with each hour. The others bound what is kept, and are counted where it is kept.
     pub fn is_hourly(self) -> bool {
@@ -52,6 +61,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "cpu",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "outbound",
             Self::Storage => "storage",
             Self::Rows => "rows",
@@ -69,6 +79,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "ms",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
@@ -81,6 +92,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "ms of CPU time",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "outbound requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
@@ -109,6 +121,7 @@ impl Quota {
             Self::Calls => "quotas.calls_per_hour",
             Self::CpuTime => "quotas.cpu_ms_per_hour",
             Self::Events => "quotas.events_per_hour",
+            Self::Notifications => "quotas.notifications_per_hour",
             Self::OutboundRequests => "quotas.outbound_requests_per_hour",
             Self::Storage => "sql.storage_bytes",
             Self::Rows => "quotas.rows",
@@ -176,6 +189,7 @@ impl Usage {
                 Quota::Calls => config.calls_per_hour,
                 Quota::CpuTime => config.cpu_ms_per_hour,
                 Quota::Events => config.events_per_hour,
+                Quota::Notifications => config.notifications_per_hour,
                 Quota::OutboundRequests => config.outbound_requests_per_hour,
                 Quota::Storage => sql.storage_bytes,
                 Quota::Rows => config.rows,

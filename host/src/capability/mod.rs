@@ -9,5 +9,6 @@ pub mod context;
 pub mod events;
 pub mod keyvalue;
 pub mod logging;
+pub mod notifications;
 pub mod outbound;
 pub mod sql;

@@ -15,6 +15,7 @@ mod grant;
 mod install;
 mod key;
 mod logs;
+mod notifications;
 mod output;
 mod plugin;
 mod progress;
@@ -27,6 +28,7 @@ mod settings;
 mod sign;
 mod snapshot;
 mod status;
+mod stream;
 mod tenant;
 mod trust;
 
@@ -78,6 +80,8 @@ enum Command {
     Audit(audit::Audit),
     Events(events::Events),
     Logs(logs::Logs),
+    Notifications(notifications::Notifications),
+    Stream(stream::Stream),
     Check(check::Check),
     Sign(sign::Sign),
     Trust(trust::Trust),
@@ -140,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => audit.run(),
         Command::Events(events) => events.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Notifications(notifications) => notifications.run(),
+        Command::Stream(stream) => stream.run(),
         Command::Check(check) => match check.run() {
             // The report has said why.
             Ok(good) => return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE },

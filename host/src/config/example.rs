@@ -7,8 +7,8 @@ use toml::Value;
 use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
-    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, OutboundConfig, PoolConfig, QuotasConfig,
-    RolesConfig, SqlConfig, TenantConfig, TrustConfig,
+    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, NotificationsConfig, OutboundConfig, PoolConfig, QuotasConfig,
+    RolesConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[
@@ -29,6 +29,8 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("trust", TrustConfig::FIELDS),
     ("lifecycle", LifecycleConfig::FIELDS),
     ("events", EventsConfig::FIELDS),
+    ("notifications", NotificationsConfig::FIELDS),
+    ("stream", StreamConfig::FIELDS),
     ("sql", SqlConfig::FIELDS),
     ("outbound", OutboundConfig::FIELDS),
     ("keyvalue", KeyvalueConfig::FIELDS),

@@ -13,6 +13,7 @@ mod grants;
 pub mod inspect;
 mod keys;
 mod lifecycle;
+mod notifications;
 mod plugins;
 mod rows;
 mod services;
@@ -39,6 +40,9 @@ pub use self::events::{
 pub use self::grants::{Grant, GrantKind, Grants};
 pub use self::keys::{ApiKey, ApiKeyFilter, ApiKeys, NewApiKey};
 pub use self::lifecycle::{Activation, InstallationFailure, Lifecycle, PLUGIN_ERRORS, PluginError, PluginStat};
+pub use self::notifications::{
+    Inbox, Listed, NewNotification, NotificationPrune, Notifications, StoredNotification, StreamBounds, StreamPosition,
+};
 pub use self::plugins::Plugins;
 pub use self::rows::{
     Claim, ClaimKind, Consumer, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot,
@@ -65,6 +69,7 @@ pub trait ControlPlane:
     + Lifecycle
     + Usages
     + Events
+    + Notifications
     + Send
     + Sync
 {

@@ -237,6 +237,7 @@ impl Loader {
                 tables,
                 rules: &|_, _| Rules::default(),
                 topics: Vec::new(),
+                notifies: Vec::new(),
             })?;
             Ok(())
         })
@@ -306,7 +307,8 @@ impl Opened {
         let tables = Arc::new(self.tables);
         let rules = |interface: &_, function: &str| manifest.rules(interface, function);
         let topics = manifest.publishes.iter().map(|published| published.name.as_str().into()).collect();
-        let parts = PreparedParts { key: key.clone(), component, tables, rules: &rules, topics };
+        let notifies = manifest.notifies.iter().map(|notified| notified.kind.as_str().into()).collect();
+        let parts = PreparedParts { key: key.clone(), component, tables, rules: &rules, topics, notifies };
         let prepared = PreparedPlugin::new(parts)?;
         let endpoints = plugin::fit(&manifest, &prepared).map_err(LoadError::Fit)?;
         Ok(Plugin {

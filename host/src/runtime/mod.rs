@@ -69,7 +69,7 @@ use wasmtime::Engine;
 use crate::capability::events::Outboxes;
 use crate::capability::outbound::Outbound;
 use crate::capability::sql::{SqlBackend, Terms};
-use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig};
+use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig, NotificationsConfig};
 use crate::id::{PluginId, TenantId};
 use crate::log::TenantLog;
 use crate::usage::Usage;
@@ -82,6 +82,7 @@ pub struct Runtime {
     answers: Arc<answers::Answers>,
     rates: rates::Rates,
     keyvalue: KeyvalueConfig,
+    notifications: NotificationsConfig,
     tenants: tenant::Tenants,
     slots: slots::Slots,
     turns: turns::Turns,
@@ -122,6 +123,7 @@ impl Runtime {
             answers: Arc::new(answers::Answers::new(&config.cache)),
             rates: rates::Rates::default(),
             keyvalue: config.keyvalue.clone(),
+            notifications: config.notifications.clone(),
             engine,
             log,
             announcements: Announcements::default(),

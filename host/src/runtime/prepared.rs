@@ -40,6 +40,8 @@ pub struct PreparedParts<'a> {
     pub rules: &'a dyn Fn(&InterfaceName, &str) -> Rules,
     /// What it may publish.
     pub topics: Vec<Box<str>>,
+    /// The kinds of notifications that it may send.
+    pub notifies: Vec<Box<str>>,
 }
 
 /// A plugin with its imports linked.
@@ -50,6 +52,7 @@ pub struct PreparedPlugin {
     proxy: Option<ProxyIndices>,
     tables: Arc<PluginTables>,
     topics: Vec<Box<str>>,
+    notifies: Vec<Box<str>>,
     exports: Vec<ExportedInterface>,
     imports: Vec<ImportedInterface>,
     capabilities: Vec<String>,
@@ -81,6 +84,7 @@ impl PreparedPlugin {
             proxy,
             tables: parts.tables,
             topics: parts.topics,
+            notifies: parts.notifies,
             exports,
             imports: services,
             capabilities,
@@ -132,6 +136,11 @@ impl PreparedPlugin {
         &self.topics
     }
 
+    /// The kinds of notifications that it may send.
+    pub fn notifies(&self) -> &[Box<str>] {
+        &self.notifies
+    }
+
     pub fn tables(&self) -> &Arc<PluginTables> {
         &self.tables
     }
@@ -155,6 +164,7 @@ fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Resu
     crate::capability::context::add_to_linker(&mut linker, CallState::identity)?;
     crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;
     crate::capability::events::add_to_linker(&mut linker, CallState::events)?;
+    crate::capability::notifications::add_to_linker(&mut linker, CallState::notifications)?;
     crate::capability::config::add_to_linker(&mut linker, CallState::config)?;
     crate::capability::keyvalue::add_to_linker(&mut linker, CallState::keyvalue)?;
     crate::capability::logging::add_to_linker(&mut linker, CallState::logging)?;

@@ -22,6 +22,7 @@ use crate::capability::context::{CallIdentity, ContextView};
 use crate::capability::events::{EventsCall, EventsView};
 use crate::capability::keyvalue::KeyvalueView;
 use crate::capability::logging::LoggingView;
+use crate::capability::notifications::NotificationsView;
 use crate::capability::outbound::{Caller, OutboundContext, Room};
 use crate::capability::sql::{SqlContext, SqlView, Terms};
 use crate::config::LimitsConfig;
@@ -180,19 +181,14 @@ impl CallState {
     }
 
     pub(crate) fn events(&mut self) -> EventsView<'_> {
-        let identity = &self.context.identity;
-        EventsView {
-            call: EventsCall {
-                tenant: &identity.tenant,
-                plugin: &self.plugin.key().id,
-                topics: self.plugin.topics(),
-                correlation_id: &identity.correlation_id,
-                hops: identity.hops,
-            },
-            outboxes: &self.runtime.outboxes,
-            usage: &self.runtime.usage,
-            sql: &mut self.sql,
-            table: &mut self.table,
+        events(&self.runtime, &self.plugin, &self.context, &mut self.sql, &mut self.table)
+    }
+
+    pub(crate) fn notifications(&mut self) -> NotificationsView<'_> {
+        NotificationsView {
+            kinds: self.plugin.notifies(),
+            limits: &self.runtime.notifications,
+            events: events(&self.runtime, &self.plugin, &self.context, &mut self.sql, &mut self.table),
         }
     }
 
@@ -216,6 +212,25 @@ impl CallState {
             Console::new(runtime.limits.console_bytes, runtime.limits.console_lines, listener)
         })
     }
+}
+
+/// The way into the outbox of the plugin's database.
+fn events<'a>(
+    runtime: &'a Runtime,
+    plugin: &'a PreparedPlugin,
+    context: &'a CallContext,
+    sql: &'a mut SqlContext,
+    table: &'a mut ResourceTable,
+) -> EventsView<'a> {
+    let identity = &context.identity;
+    let call = EventsCall {
+        tenant: &identity.tenant,
+        plugin: &plugin.key().id,
+        topics: plugin.topics(),
+        correlation_id: &identity.correlation_id,
+        hops: identity.hops,
+    };
+    EventsView { call, outboxes: &runtime.outboxes, usage: &runtime.usage, sql, table }
 }
 
 /// Who says what a call says.

@@ -40,6 +40,7 @@ mod rules;
 mod sql;
 mod sql_time;
 mod storage;
+mod stream;
 mod swaps;
 mod tenants;
 mod trust;

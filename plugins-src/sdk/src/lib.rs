@@ -11,6 +11,7 @@
 //! * [`keyvalue`]: values under keys, kept for the tenant;
 //! * [`log`]: messages with a level, for operators and the tenant's administrators;
 //! * [`events`]: telling other plugins what has happened, and hearing it from them;
+//! * [`notifications`]: telling people something;
 //! * [`http`]: requests to hosts outside;
 //! * [`ids`]: public ids such as `contact-7`, over the numbers in those tables;
 //! * [`fields`]: checking what came in, and naming every field that is wrong at once;
@@ -33,6 +34,7 @@ pub mod http;
 pub mod ids;
 pub mod keyvalue;
 pub mod log;
+pub mod notifications;
 pub mod retry;
 pub mod sql;
 

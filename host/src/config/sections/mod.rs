@@ -12,6 +12,7 @@ mod log;
 mod outbound;
 mod quotas;
 mod roles;
+mod stream;
 mod trust;
 
 pub use self::auth::{AuthConfig, JwtAlgorithm, JwtConfig};
@@ -26,6 +27,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::outbound::{Opening, OutboundConfig};
 pub use self::quotas::QuotasConfig;
 pub use self::roles::RolesConfig;
+pub use self::stream::{NotificationsConfig, StreamConfig};
 pub use self::trust::{Leave, TrustConfig};
 
 const KIB: usize = 1 << 10;

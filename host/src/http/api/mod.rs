@@ -14,6 +14,7 @@ mod keys;
 mod lifecycle;
 mod links;
 mod logs;
+mod notifications;
 mod page;
 pub(super) mod plugins;
 mod purge;
@@ -23,6 +24,7 @@ mod rollouts;
 mod secrets;
 mod services;
 mod snapshots;
+mod stream;
 mod take;
 mod tenants;
 mod trust;
@@ -42,7 +44,7 @@ use crate::registry::{Snapshot, TenantView};
 pub(super) fn routes() -> Vec<Route> {
     let (plugins, tenants) = (
         [plugins(), installation(), snapshots(), decisions(), configuration(), grants(), rollouts(), signers()],
-        [tenants(), quotas(), keys(), records(), events()],
+        [tenants(), quotas(), keys(), records(), events(), people()],
     );
     plugins.into_iter().chain(tenants).flatten().collect()
 }
@@ -254,6 +256,16 @@ fn events() -> Vec<Route> {
             post(dead_letters::replay),
         ),
         Route::new(Method::DELETE, one, manage("dead-letters.drop"), delete(dead_letters::remove)),
+    ]
+}
+
+/// What people hear as it happens, and what they were told.
+fn people() -> Vec<Route> {
+    let (list, read) = ("/api/v1/notifications", "/api/v1/notifications/{id}/read");
+    vec![
+        Route::new(Method::GET, "/api/v1/stream", Rule::member("stream.open"), get(stream::open)),
+        Route::new(Method::GET, list, Rule::member("notifications.list"), get(notifications::list)),
+        Route::new(Method::POST, read, Rule::member("notifications.read"), post(notifications::read)),
     ]
 }
 

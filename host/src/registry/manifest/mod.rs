@@ -33,11 +33,13 @@ pub use data::DataRules;
 pub use frontend::{Frontend, Injection, InjectionPoint, MenuItem, Route};
 pub use function::FunctionRef;
 pub use json::MAX_MANIFEST_BYTES;
-pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
+pub use model::{
+    Author, Dependency, Endpoint, Hook, Manifest, Method, Notified, OutboundHost, Permission, Published, Service,
+};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
 pub use text::{
-    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, NotificationKind, Pattern, PermissionName, PermissionPart,
     WebUrl,
 };
 

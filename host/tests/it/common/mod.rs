@@ -11,6 +11,7 @@ mod host;
 mod process;
 mod rounds;
 mod scratch;
+mod sse;
 mod tmpfs;
 mod wait;
 
@@ -19,5 +20,6 @@ pub use self::host::Host;
 pub use self::process::{Output, Process, output};
 pub use self::rounds::rounds;
 pub use self::scratch::{Scratch, repository};
+pub use self::sse::{Listener, Message};
 pub use self::tmpfs::Tmpfs;
 pub use self::wait::{DEADLINE, eventually, within};

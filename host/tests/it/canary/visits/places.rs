@@ -9,6 +9,7 @@ mod kept;
 mod keys;
 mod keyvalue;
 mod logs;
+mod notifications;
 mod rollouts;
 mod rows;
 mod snapshots;
@@ -32,7 +33,7 @@ pub trait Place: Sync {
 }
 
 /// In the order in which they are planted: later ones build on what earlier ones left in `phases`.
-pub const ALL: [&dyn Place; 12] = [
+pub const ALL: [&dyn Place; 13] = [
     &rows::Rows,
     &kept::Kept,
     &snapshots::Snapshots,
@@ -41,6 +42,7 @@ pub const ALL: [&dyn Place; 12] = [
     &decisions::Decisions,
     &keys::Keys,
     &events::Events,
+    &notifications::Notifications,
     &keyvalue::Keyvalue,
     &logs::Logs,
     &rollouts::Rollouts,

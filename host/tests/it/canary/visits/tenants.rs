@@ -43,6 +43,7 @@ pub enum Kind {
     Tenant,
     Key,
     Snapshot,
+    Notification,
     /// A row of a plugin's. These are no canaries: tenants have rows of the same name.
     Row,
     /// Whatever else others may say: users, correlation ids.
@@ -87,6 +88,7 @@ impl Installation {
             "hello",
             "example-endpoint-rules",
             "crier",
+            "herald",
             "example-keyvalue",
             "example-logging",
             "hostile-keeper",

@@ -8,6 +8,7 @@ mod events;
 mod grants;
 mod keys;
 mod lifecycle;
+mod notifications;
 mod tenants;
 mod trust;
 mod usage;
@@ -44,6 +45,8 @@ pub(super) async fn contract(db: &dyn ControlPlane) {
     events::who_is_not_there_is_waited_for_without_an_attempt(db).await;
     events::marks_of_outboxes_stay_until_they_are_removed(db).await;
     events::what_is_old_goes_and_what_is_not_delivered_stays(db).await;
+    notifications::each_is_kept_once_and_read_by_each_reader(db).await;
+    notifications::what_went_is_known_by_its_last_sequence(db).await;
     trust::a_key_is_trusted_under_one_name_until_it_is_removed(db).await;
     trust::highest_versions_stay_and_kept_ones_are_replaced(db).await;
     keys::keys_are_made_and_end(db).await;

@@ -51,10 +51,10 @@ impl Person {
     }
 }
 
-/// Has the herald tell somebody something; nobody named is everybody.
+/// Has the notifier tell somebody something; nobody named is everybody.
 async fn send(client: &Client, to: Value, title: &str) -> String {
     let body = json!({ "to": to, "notice": { "kind": "news", "title": title } });
-    client.post("/plugins/herald/send", body).await.data(200).as_str().unwrap().to_owned()
+    client.post("/plugins/notifier/send", body).await.data(200).as_str().unwrap().to_owned()
 }
 
 /// Tells an event of another system, which is told on at once.

@@ -7,7 +7,7 @@ use crate::common::Host;
 
 #[tokio::test]
 async fn a_notification_reaches_whom_it_is_for_and_nobody_else() {
-    let mut host = Host::with_plugins(&["herald"]).await;
+    let mut host = Host::with_plugins(&["notifier"]).await;
     let acme = host.tenant("acme");
     let (jo, al) = (Person::new(&acme, "jo", "member,sales"), Person::new(&acme, "al", "member"));
     let elsewhere = Person::new(&host.tenant("beta"), "jo", "member,sales");
@@ -34,7 +34,7 @@ async fn a_notification_reaches_whom_it_is_for_and_nobody_else() {
 
 #[tokio::test]
 async fn what_is_not_read_comes_first_and_reading_is_each_readers_own() {
-    let host = Host::with_plugins(&["herald"]).await;
+    let host = Host::with_plugins(&["notifier"]).await;
     let (jo, al) = (Person::new(&host, "jo", "member"), Person::new(&host, "al", "member"));
     let mut ids = Vec::new();
     for number in 0..5 {
@@ -80,11 +80,11 @@ async fn what_is_not_read_comes_first_and_reading_is_each_readers_own() {
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_told_by_its_reason() {
-    let host = Host::with_plugins(&["herald"]).await;
+    let host = Host::with_plugins(&["notifier"]).await;
     let send = async |to: Value, change: Value| {
         let mut notice = json!({ "kind": "news", "title": "t" });
         change.as_object().unwrap().iter().for_each(|(name, value)| notice[name] = value.clone());
-        host.post("/plugins/herald/send", json!({ "to": to, "notice": notice })).await
+        host.post("/plugins/notifier/send", json!({ "to": to, "notice": notice })).await
     };
     send(json!({}), json!({ "kind": "other" })).await.refusal(403, "denied");
     for (change, part) in [
@@ -115,18 +115,18 @@ async fn what_cannot_be_sent_is_told_by_its_reason() {
     .await;
     let told = &listed.rows()[0];
     let parts = ["to", "plugin", "kind", "title", "body", "link", "data"].map(|name| told[name].as_str().unwrap());
-    assert_eq!(parts, ["everyone", "herald", "news", "t", "one\ntwo", "https://example.com/x", "d"]);
+    assert_eq!(parts, ["everyone", "notifier", "news", "t", "one\ntwo", "https://example.com/x", "d"]);
 }
 
 #[tokio::test]
 async fn a_notification_of_a_transaction_is_sent_when_it_commits() {
-    let host = Host::with_plugins(&["herald"]).await;
+    let host = Host::with_plugins(&["notifier"]).await;
     let jo = Person::new(&host, "jo", "member");
     let mut hears = jo.listen("").await;
     for (title, commit) in [("gone", false), ("kept {n}", true), ("gone", false), ("last", true)] {
         let count = if commit { 2 } else { 5 };
         let body = json!({ "to": {}, "notice": { "kind": "news", "title": title }, "count": count, "commit": commit });
-        host.post("/plugins/herald/transact", body).await.data(200);
+        host.post("/plugins/notifier/transact", body).await.data(200);
     }
     for expected in ["kept 0", "kept 1", "last", "last"] {
         assert_eq!(title(&hears.message().await).1, expected);

@@ -88,7 +88,7 @@ impl Installation {
             "hello",
             "example-endpoint-rules",
             "crier",
-            "herald",
+            "notifier",
             "example-keyvalue",
             "example-logging",
             "hostile-keeper",

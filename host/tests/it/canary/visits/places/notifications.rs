@@ -23,7 +23,7 @@ impl Place for Notifications {
             let link = format!("/{}", tenant.canaries.text("a notification's link"));
             let notice = json!({ "kind": "news", "title": title, "body": body, "link": link, "data": data });
             let sent = json!({ "to": to, "notice": notice });
-            let sent = tenant.ask_marked(Method::POST, "/plugins/herald/send", sent).await.data(200).clone();
+            let sent = tenant.ask_marked(Method::POST, "/plugins/notifier/send", sent).await.data(200).clone();
             let id = sent.as_str().unwrap().to_owned();
             eventually("the notification", async || {
                 (tenant.owner.get("/api/v1/notifications").await.rows().len() == count + 1).then_some(())

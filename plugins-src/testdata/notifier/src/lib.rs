@@ -2,26 +2,26 @@
 
 #![cfg(target_family = "wasm")]
 
-use exports::demo::herald::herald::{Error, Guest, Notice, To as Named};
+use exports::demo::notifier::notifier::{Error, Guest, Notice, To as Named};
 use tenon_plugin::notifications::{self, HostError, Notification, To};
 use tenon_plugin::sql;
 
 wit_bindgen::generate!({
     inline: "
-        package herald:plugin;
+        package notifier:plugin;
 
         world plugin {
-            export demo:herald/herald@1.0.0;
+            export demo:notifier/notifier@1.0.0;
         }
     ",
-    path: ["../wit/demo-herald"],
+    path: ["../wit/demo-notifier"],
 });
 
 tenon_plugin::embed! { manifest: "../plugin.json" }
 
-struct Herald;
+struct Notifier;
 
-impl Guest for Herald {
+impl Guest for Notifier {
     fn send(to: Named, notice: Notice, count: Option<u32>) -> Result<String, Error> {
         let mut last = String::new();
         for number in 0..count.unwrap_or(1) {
@@ -102,4 +102,4 @@ impl From<notifications::Error> for Error {
     }
 }
 
-export!(Herald);
+export!(Notifier);

@@ -19,7 +19,8 @@ pub use self::error::{Broken, ConfigError};
 pub use self::sections::{
     AuthConfig, BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig,
     HttpConfig, JwtAlgorithm, JwtConfig, KeyvalueConfig, Leave, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig,
-    LogFormat, NotificationsConfig, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
+    LogFormat, NotificationsConfig, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SqlConfig,
+    StreamConfig, TenantConfig, TrustConfig,
 };
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.

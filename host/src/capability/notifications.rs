@@ -121,7 +121,10 @@ impl Notification {
             return invalid("body", "has control characters other than line breaks and tabs");
         }
         if self.link.as_ref().is_some_and(|link| !is_link(link)) {
-            return invalid("link", "must be a path that begins with one `/`, or an address that begins with `https://`");
+            return invalid(
+                "link",
+                "must be a path that begins with one `/`, or an address that begins with `https://`",
+            );
         }
         match self.data.as_ref().map(|data| serde_json::from_str::<IgnoredAny>(data)) {
             Some(Err(error)) => invalid("data", &format!("is not one JSON value: {error}")),
@@ -133,7 +136,8 @@ impl Notification {
 /// Whether a page may make it a link without a further look: it neither runs anything nor leaves for a host by surprise.
 fn is_link(text: &str) -> bool {
     let is_path = text.starts_with('/') && !text.starts_with("//");
-    let is_address = text.strip_prefix("https://").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
+    let is_address =
+        text.strip_prefix("https://").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
     (is_path || is_address) && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"'<>`".contains(&byte))
 }
 
@@ -213,7 +217,9 @@ impl wit::Host for NotificationsView<'_> {
     fn convert_error(&mut self, fault: NotificationFault) -> wasmtime::Result<wit::Error> {
         Ok(match fault {
             NotificationFault::Guest(NotificationError::Denied(why)) => wit::Error::Denied(why),
-            NotificationFault::Guest(error @ NotificationError::Invalid { .. }) => wit::Error::Invalid(error.to_string()),
+            NotificationFault::Guest(error @ NotificationError::Invalid { .. }) => {
+                wit::Error::Invalid(error.to_string())
+            }
             NotificationFault::Guest(NotificationError::TooLarge { part, bytes, most }) => {
                 wit::Error::TooLarge(wit::Size { part: part.to_owned(), bytes: bytes as u64, most: most as u64 })
             }
@@ -278,9 +284,17 @@ mod tests {
             assert!(is_invalid(refused(|n| n.title = title.to_owned()), "title"), "{title:?}");
         }
         assert!(is_invalid(refused(|n| n.body = "a\rb".to_owned()), "body"));
-        for link in
-            ["", "deals", "//evil.example", "/\\evil.example", "javascript:alert(1)", "http://x", "https://", "https:///x", "/a b"]
-        {
+        for link in [
+            "",
+            "deals",
+            "//evil.example",
+            "/\\evil.example",
+            "javascript:alert(1)",
+            "http://x",
+            "https://",
+            "https:///x",
+            "/a b",
+        ] {
             assert!(is_invalid(refused(|n| n.link = Some(link.to_owned())), "link"), "{link:?}");
         }
         for data in ["", "{", "{} {}"] {

@@ -132,6 +132,9 @@ mod tests {
         let event = json!({
             "time": "2026-11-21T12:00:00Z", "source": "/plugins/crm", "subject": "deal-1", "data": {"a": "\u{1b}[2J"},
         });
-        assert_eq!(told("deal.won", &event), "2026-11-21T12:00:00Z deal.won /plugins/crm deal-1 {\"a\":\"\\u001b[2J\"}");
+        assert_eq!(
+            told("deal.won", &event),
+            "2026-11-21T12:00:00Z deal.won /plugins/crm deal-1 {\"a\":\"\\u001b[2J\"}"
+        );
     }
 }

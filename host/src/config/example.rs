@@ -7,8 +7,8 @@ use toml::Value;
 use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
-    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, NotificationsConfig, OutboundConfig, PoolConfig, QuotasConfig,
-    RolesConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
+    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, NotificationsConfig, OutboundConfig,
+    PoolConfig, QuotasConfig, RolesConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[

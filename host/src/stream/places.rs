@@ -88,7 +88,8 @@ mod tests {
     fn each_bound_holds_and_what_is_given_back_is_free() {
         let places = Places::new(5, 3, 2);
         let [a, b] = ["a", "b"].map(|id| TenantId::parse(id).unwrap());
-        let refused = |tenant: &TenantId, principal: &str| places.take(tenant, principal).err().map(|many| many.setting);
+        let refused =
+            |tenant: &TenantId, principal: &str| places.take(tenant, principal).err().map(|many| many.setting);
         let (first, _second) = (places.take(&a, "jo").unwrap(), places.take(&a, "jo").unwrap());
         assert_eq!(refused(&a, "jo"), Some("stream.principal_streams"));
         let third = places.take(&a, "al").unwrap();

@@ -34,7 +34,10 @@ impl Topics {
         let filters: Result<Vec<_>, InvalidText> = named.map(TopicFilter::parse).collect();
         let filters = filters.map_err(|error| error.to_string())?;
         if filters.len() > MOST {
-            return Err(format!("has {} patterns, at most {MOST} are allowed; name fewer, or none for all", filters.len()));
+            return Err(format!(
+                "has {} patterns, at most {MOST} are allowed; name fewer, or none for all",
+                filters.len()
+            ));
         }
         Ok(Self::Only(filters))
     }

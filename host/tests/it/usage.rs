@@ -86,7 +86,7 @@ async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_u
     let told = host.put(&format!("{of_demo}/pages"), json!({"amount": 1})).await;
     assert_eq!(
         told.message(404, "quota_not_found"),
-        "there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows"
+        "there is no quota `pages`; there are calls, cpu, events, notifications, outbound, storage, rows"
     );
     host.put("/api/v1/tenants/ghost/quotas/calls", json!({"amount": 1})).await.refusal(404, "tenant_not_found");
     host.put(&calls, json!({"amount": -1})).await.refusal(422, "invalid");
@@ -130,7 +130,9 @@ async fn quotas_on_the_command_line() {
     assert!(told.contains("say which tenant it is about: --tenant acme"), "{told}");
     let told = tenon(&["quota", "set", "pages", "1", "--tenant", "demo"]).await.failure();
     assert!(
-        told.contains("there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows"),
+        told.contains(
+            "there is no quota `pages`; there are calls, cpu, events, notifications, outbound, storage, rows"
+        ),
         "{told}"
     );
 }

@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::db::{ControlPlane, EventPrune, Inbox, Listed, NewEvent, NewNotification, NotificationPrune, StreamPosition};
+use crate::db::{
+    ControlPlane, EventPrune, Inbox, Listed, NewEvent, NewNotification, NotificationPrune, StreamPosition,
+};
 
 fn notification(id: &str, tenant: &str, recipient: &str) -> NewNotification {
     NewNotification {
@@ -50,7 +52,8 @@ pub(super) async fn each_is_kept_once_and_read_by_each_reader(db: &dyn ControlPl
     assert_eq!(listed(db, &al, false, None).await, ["n4", "n3"]);
     let found = db.notification_list(&jo, false, None, 10).await.unwrap();
     assert_eq!(found.iter().map(|n| n.id.as_str()).collect::<Vec<_>>(), ["n2", "n1", "n4"]);
-    let after = |index: usize| Some(Listed { read: found[index].read_at_us.is_some(), sequence: found[index].sequence });
+    let after =
+        |index: usize| Some(Listed { read: found[index].read_at_us.is_some(), sequence: found[index].sequence });
     assert_eq!(listed(db, &jo, false, after(0)).await, ["n1", "n4"]);
     assert_eq!(listed(db, &jo, false, after(2)).await, [""; 0]);
     assert_eq!(listed(db, &jo, true, after(0)).await, ["n1"]);

@@ -6,8 +6,8 @@ use semver::{Version, VersionReq};
 use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::text::{
-    ComponentName, ConfigKey, Email, EventName, EventPattern, NotificationKind, Pattern, PermissionName, PermissionPart,
-    VersionRequirement, WebUrl,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, NotificationKind, Pattern, PermissionName,
+    PermissionPart, VersionRequirement, WebUrl,
 };
 use crate::id::{HostPattern, InvalidText, PluginId, ServiceName};
 

@@ -39,8 +39,8 @@ pub use model::{
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
 pub use text::{
-    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, NotificationKind, Pattern, PermissionName, PermissionPart,
-    WebUrl,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, NotificationKind, Pattern, PermissionName,
+    PermissionPart, WebUrl,
 };
 
 use problem::Problems;

@@ -24,6 +24,11 @@ fn whole() -> Value {
             {"resource": "contacts", "action": "write"}
         ],
         "hooks": [{"name": "user.login", "description": "Greets"}],
+        "publishes": [
+            {"name": "contact.created", "description": "With its data", "permission": "plugin.crm.contacts.read"},
+            {"name": "contact.deleted"}
+        ],
+        "notifies": [{"kind": "new-contact", "description": "To whoever made it"}, {"kind": "gone"}],
         "outbound": [
             {"host": "api.example.com", "description": "Rates", "ports": [443, 8443], "traceContext": true},
             {"host": "*.example.net", "description": "Pictures"},
@@ -269,6 +274,15 @@ fn a_host_outside_is_a_name_with_ports_and_a_reason() {
     assert_one(with("/outbound/-", host("a.example", json!([80, 81, 80]))), "$.outbound[2].ports[2]", "each one once");
     assert_one(with("/outbound/0/ports/0", json!(0)), "$.outbound[0].ports[0]", "at least 1");
     assert_one(with("/outbound/0/description", json!(" ")), "$.outbound[0].description", "tells operators");
+}
+
+#[test]
+fn who_sees_an_event_has_a_permission_of_the_plugins_own_and_a_kind_stands_once() {
+    let place = "$.publishes[0].permission";
+    assert_one(with("/publishes/0/permission", json!("plugin.crm.contacts.reed")), place, "did you mean");
+    assert_one(with("/publishes/0/permission", json!("plugin.mail.letters.read")), place, "one that `$.permissions`");
+    assert_one(with("/notifies/-", json!({"kind": "gone"})), "$.notifies[2].kind", "again");
+    assert_one(with("/notifies/0/kind", json!("New")), "$.notifies[0].kind", "a kind of notification");
 }
 
 #[test]

@@ -259,9 +259,15 @@ mod tests {
 
     #[test]
     fn every_example_obeys_its_own_rule() {
-        for rule in
-            [ConfigKey::RULE, EventName::RULE, EventPattern::RULE, NotificationKind::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE]
-        {
+        for rule in [
+            ConfigKey::RULE,
+            EventName::RULE,
+            EventPattern::RULE,
+            NotificationKind::RULE,
+            ComponentName::RULE,
+            WebUrl::RULE,
+            Email::RULE,
+        ] {
             assert_eq!(rule.check(rule.example), Ok(()));
         }
     }

@@ -41,7 +41,8 @@ impl Listener {
 
     /// Nothing of it is bounded by the time that an answer may take.
     pub async fn try_open(request: RequestBuilder) -> Result<Self, String> {
-        let response = request.timeout(Duration::from_secs(3_600)).send().await.map_err(|error| format!("{error:?}"))?;
+        let response =
+            request.timeout(Duration::from_secs(3_600)).send().await.map_err(|error| format!("{error:?}"))?;
         if is_stream(response.headers()) {
             return Ok(Self::of(response));
         }

@@ -23,7 +23,10 @@ async fn notifications_are_listed_and_read_from_the_command_line() {
     let person = Person::new(&host, "jo", "owner");
     eventually("both", async || (person.titles("").await.len() == 2).then_some(())).await;
     let listed = tenon(&["notifications", "--limit", "1"]).await.success();
-    assert!(listed.contains("Second") && listed.contains("role:owner") && listed.contains("--cursor unread-"), "{listed}");
+    assert!(
+        listed.contains("Second") && listed.contains("role:owner") && listed.contains("--cursor unread-"),
+        "{listed}"
+    );
     assert_eq!(tenon(&["notifications", "read", &id]).await.success(), format!("notification {id} is read\n"));
     let unread = tenon(&["notifications", "--unread", "--json"]).await.success();
     let unread: Value = serde_json::from_str(&unread).unwrap();

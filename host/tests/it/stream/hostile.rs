@@ -12,7 +12,8 @@ async fn a_flood_of_notifications_is_stopped_exactly_at_its_quota_and_troubles_n
     let (acme, beta) = (host.tenant("acme"), host.tenant("beta"));
     let flood = |title: &str| json!({ "to": {}, "notice": { "kind": "news", "title": title }, "count": 30 });
     let path = "/plugins/notifier/send";
-    let (one, two, three) = tokio::join!(acme.post(path, flood("a")), acme.post(path, flood("b")), acme.post(path, flood("c")));
+    let (one, two, three) =
+        tokio::join!(acme.post(path, flood("a")), acme.post(path, flood("b")), acme.post(path, flood("c")));
     let refused = [&one, &two, &three].into_iter().filter(|answer| answer.status != 200);
     for answer in refused.clone() {
         assert!(answer.message(400, "quota").contains("quotas.notifications_per_hour"), "{answer:?}");

@@ -83,7 +83,8 @@ async fn a_client_hears_the_topics_that_it_names() {
         assert_eq!(title(&listener.message().await), ("notification", "end"), "notifications are always heard");
     }
 
-    let refused = async |roles: &str, query: &str| Person::new(&host, "x", roles).get(&format!("/api/v1/stream{query}")).await;
+    let refused =
+        async |roles: &str, query: &str| Person::new(&host, "x", roles).get(&format!("/api/v1/stream{query}")).await;
     for query in ["?topics=deal", "?topics=*.*@Crm", "?topic=deal.won", "?topics=a.b,,c"] {
         refused("owner", query).await.refusal(422, "invalid");
     }
@@ -138,11 +139,18 @@ async fn who_comes_back_hears_what_was_missed_once() {
     // With each id that was told it goes on behind that message.
     let middle = back(&missed[41].id).await.missed().await;
     assert_eq!(title(&middle[0]).1, expected[42]);
-    let query = Listener::open(jo.request(Method::GET, &format!("/api/v1/stream?topics=order.*&lastEventId={}", missed[97].id))).await.missed().await;
+    let query = Listener::open(
+        jo.request(Method::GET, &format!("/api/v1/stream?topics=order.*&lastEventId={}", missed[97].id)),
+    )
+    .await
+    .missed()
+    .await;
     assert_eq!(query.len(), 2);
     // Nobody has told this.
     for unknown in ["x", "999999-0", "0-999999", "1", "-1-1"] {
-        let mut strange = Listener::open(jo.request(Method::GET, "/api/v1/stream?topics=order.*").header("Last-Event-ID", unknown)).await;
+        let mut strange =
+            Listener::open(jo.request(Method::GET, "/api/v1/stream?topics=order.*").header("Last-Event-ID", unknown))
+                .await;
         let told = strange.missed().await;
         assert!(matches!(&told[..], [one] if one.event == "reset" && one.data["reason"].is_string()), "{told:?}");
     }

@@ -13,7 +13,9 @@ async fn a_notification_reaches_whom_it_is_for_and_nobody_else() {
     let elsewhere = Person::new(&host.tenant("beta"), "jo", "member,sales");
     let (mut jo_hears, mut al_hears) = (jo.listen("").await, al.listen("").await);
     let mut elsewhere_hears = elsewhere.listen("").await;
-    for (to, text) in [(json!({ "user": "jo" }), "to jo"), (json!({ "role": "sales" }), "to sales"), (json!({}), "to all")] {
+    for (to, text) in
+        [(json!({ "user": "jo" }), "to jo"), (json!({ "role": "sales" }), "to sales"), (json!({}), "to all")]
+    {
         send(&acme, to, text).await;
     }
     send(&host.tenant("beta"), json!({}), "to beta").await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 
 use super::entry::Sequence;
-use super::{Entry, Streams};
+use super::{Entry, PAGE, Streams};
 use crate::db::{DbError, StreamPosition};
 use crate::id::TenantId;
 
@@ -93,8 +93,8 @@ impl Running {
     /// Gives everybody what is new.
     async fn tell(&self, at: &mut StreamPosition) -> Result<(), DbError> {
         loop {
-            let mut entries = self.streams.events(&self.tenant, at.event).await?;
-            entries.extend(self.streams.notifications(&self.tenant, None, at.notification).await?);
+            let mut entries = self.streams.events(&self.tenant, at.event, PAGE).await?;
+            entries.extend(self.streams.notifications(&self.tenant, None, at.notification, PAGE).await?);
             if entries.is_empty() {
                 return Ok(());
             }

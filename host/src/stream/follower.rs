@@ -15,7 +15,7 @@ use super::feed::Subscription;
 use super::places::{Place, TooMany};
 use super::reader::Reader;
 use super::topics::Topics;
-use super::{StreamPosition, Streams, position, sse};
+use super::{PAGE, StreamPosition, Streams, position, sse};
 use crate::db::DbError;
 
 /// The message that says that some of what was missed is no longer kept.
@@ -43,6 +43,8 @@ pub struct Follower {
     gone: StreamPosition,
     /// There is more in the control plane.
     is_behind: bool,
+    /// Rows that are read at once: fewer where not all of them found room, so that few are read in vain.
+    rows: u32,
     has_said_live: bool,
     /// What is to be said next. Up to `stream.buffer_bytes`, or one message.
     ready: VecDeque<Bytes>,
@@ -81,6 +83,7 @@ impl Streams {
             at,
             gone: if last.is_some() { StreamPosition::default() } else { bounds.gone },
             is_behind: true,
+            rows: PAGE,
             has_said_live: false,
             ready: VecDeque::new(),
             _place: place,
@@ -154,9 +157,12 @@ impl Follower {
         let (streams, tenant) = (self.streams.clone(), self.reader.tenant.clone());
         // It is never closed.
         let _turn = streams.catching_up.acquire().await;
-        let events = streams.events(&tenant, self.at.event).await?;
+        let events = streams.events(&tenant, self.at.event, self.rows).await?;
         let notifications = match events.is_empty() {
-            true => streams.notifications(&tenant, Some(&self.reader.recipients), self.at.notification).await?,
+            true => {
+                let recipients = Some(&self.reader.recipients[..]);
+                streams.notifications(&tenant, recipients, self.at.notification, self.rows).await?
+            }
             false => Vec::new(),
         };
         // Asked for afterwards: what went meanwhile counts as missed.
@@ -176,10 +182,12 @@ impl Follower {
             let held: usize = self.ready.iter().map(Bytes::len).sum();
             // The rest is read again when this was taken.
             if held > 0 && held + entry.bytes.len() > streams.limits.buffer_bytes {
-                break;
+                self.rows = (self.rows / 2).max(1);
+                return Ok(());
             }
             self.take(&entry);
         }
+        self.rows = (self.rows * 2).min(PAGE);
         Ok(())
     }
 

@@ -41,7 +41,7 @@ use crate::db::{ControlPlane, DbError, StoredEvent, StoredNotification, StreamPo
 use crate::id::TenantId;
 use crate::registry::Registry;
 
-/// Rows that are read at once.
+/// Rows that are read at once, at most.
 const PAGE: u32 = 32;
 /// Followers that read from the control plane at once, so that it is there for others, and what they read is bounded.
 const CATCHING_UP: usize = 4;
@@ -89,8 +89,8 @@ impl Streams {
     }
 
     /// The next events of a tenant.
-    async fn events(&self, tenant: &TenantId, after: i64) -> Result<Vec<Entry>, DbError> {
-        let found = self.control.stream_events(tenant.as_str(), after, PAGE).await?;
+    async fn events(&self, tenant: &TenantId, after: i64, rows: u32) -> Result<Vec<Entry>, DbError> {
+        let found = self.control.stream_events(tenant.as_str(), after, rows).await?;
         let snapshot = self.registry.snapshot();
         let view = snapshot.view(tenant);
         Ok(found.into_iter().map(|event: StoredEvent| Entry::event(event, &view)).collect())
@@ -102,8 +102,9 @@ impl Streams {
         tenant: &TenantId,
         recipients: Option<&[String]>,
         after: i64,
+        rows: u32,
     ) -> Result<Vec<Entry>, DbError> {
-        let found = self.control.stream_notifications(tenant.as_str(), recipients, after, PAGE).await?;
+        let found = self.control.stream_notifications(tenant.as_str(), recipients, after, rows).await?;
         Ok(found.into_iter().map(|notification: StoredNotification| Entry::notification(notification)).collect())
     }
 }

@@ -27,9 +27,10 @@ async fn a_flood_of_notifications_is_stopped_exactly_at_its_quota_and_troubles_n
     eventually("the other's", async || (jo_there.titles("").await == ["fine"]).then_some(())).await;
     assert_eq!(jo.titles("?limit=200").await.len(), 50, "no more came");
     // An operator sees it.
-    let usage = host.tenant("acme").get("/api/v1/usage").await;
-    let of = |quota: &str| usage.rows().iter().find(|row| row["quota"] == quota).unwrap().clone();
-    assert_eq!((&of("notifications")["used"], &of("notifications")["limit"]), (&json!(50), &json!(50)));
+    let usage = acme.get("/api/v1/usage").await;
+    let quotas = usage.rows()[0]["quotas"].as_array().unwrap();
+    let sent = quotas.iter().find(|quota| quota["quota"] == "notifications").unwrap();
+    assert_eq!((&sent["used"], &sent["limit"]), (&json!(50), &json!(50)));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use crate::registry::catalogue::Catalogue;
 use crate::registry::{Compiler, Loader, NotReady, Registry, TenantView};
 use crate::runtime::{CallContext, CpuClock, Identity, Runtime};
 use crate::seal::Seals;
+use crate::stream::Streams;
 use crate::trigger::events::Events;
 use crate::trigger::schedules::Schedules;
 use crate::usage::Usage;
@@ -35,6 +36,7 @@ pub struct App {
     registry: Arc<Registry>,
     events: Arc<Events>,
     schedules: Arc<Schedules>,
+    streams: Arc<Streams>,
     catalogue: Catalogue,
     access: Access,
     /// Tenants known to be in the control plane, so that a request need not ask.
@@ -73,7 +75,8 @@ impl App {
         let loader = Loader::new(compiler, sql.clone(), &config.loader);
         let seals = open_seals(&config.data).await?;
         let registry = Arc::new(Registry::new(loader, control.clone(), runtime.clone(), seals, &config));
-        let events = Events::new(control.clone(), runtime.clone(), registry.clone(), &config);
+        let streams = Streams::new(control.clone(), registry.clone(), &config);
+        let events = Events::new(control.clone(), runtime.clone(), registry.clone(), streams.clone(), &config);
         let schedules = Schedules::new(control.clone(), runtime.clone(), registry.clone(), &config);
         registry.load().await?;
         let access = Access::open(control.clone(), &config).await?;
@@ -87,6 +90,7 @@ impl App {
             registry,
             events,
             schedules,
+            streams,
             catalogue,
             access,
             tenants: RwLock::default(),
@@ -139,6 +143,11 @@ impl App {
     /// What runs by the clock.
     pub fn schedules(&self) -> &Arc<Schedules> {
         &self.schedules
+    }
+
+    /// What people hear as it happens.
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.streams
     }
 
     pub fn access(&self) -> &Access {

@@ -19,8 +19,8 @@ pub use self::error::{Broken, ConfigError};
 pub use self::sections::{
     AuthConfig, BreakerConfig, BreakingChanges, CacheConfig, DbConfig, Dependants, EventsConfig, GrantsConfig,
     HttpConfig, JwtAlgorithm, JwtConfig, KeyvalueConfig, Leave, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig,
-    LogFormat, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SharedDataConfig,
-    SqlConfig, TenantConfig, TrustConfig,
+    LogFormat, NotificationsConfig, Opening, OutboundConfig, PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig,
+    SharedDataConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
 };
 
 /// The tenant of dev mode: of requests that name none, and of the plugins' demo data.
@@ -73,6 +73,10 @@ section::section! {
         events: EventsConfig = EventsConfig::default(),
         /// Schedules: what plugins do by the clock.
         schedules: SchedulesConfig = SchedulesConfig::default(),
+        /// What plugins tell people.
+        notifications: NotificationsConfig = NotificationsConfig::default(),
+        /// Streams of notifications and events (`GET /api/v1/stream`).
+        stream: StreamConfig = StreamConfig::default(),
         /// What a plugin can take through its own tables, for each tenant.
         sql: SqlConfig = SqlConfig::default(),
         /// Requests that plugins make to hosts outside. Which hosts those are, operators decide (`tenon grant`).

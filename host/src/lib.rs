@@ -11,6 +11,8 @@ pub mod http;
 
 pub mod trigger;
 
+pub mod stream;
+
 pub mod app;
 
 pub mod access;

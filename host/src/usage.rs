@@ -29,6 +29,8 @@ pub enum Quota {
     CpuTime,
     /// Events that the plugin published.
     Events,
+    /// Notifications that it sent.
+    Notifications,
     /// Requests that it made to hosts outside.
     OutboundRequests,
     /// Bytes of its database.
@@ -40,8 +42,16 @@ pub enum Quota {
 }
 
 impl Quota {
-    pub const ALL: [Self; 7] =
-        [Self::Calls, Self::CpuTime, Self::Events, Self::OutboundRequests, Self::Storage, Self::Rows, Self::Keys];
+    pub const ALL: [Self; 8] = [
+        Self::Calls,
+        Self::CpuTime,
+        Self::Events,
+        Self::Notifications,
+        Self::OutboundRequests,
+        Self::Storage,
+        Self::Rows,
+        Self::Keys,
+    ];
 
     /// Whether it begins anew with each hour. The others bound what is kept, and are counted where it is kept.
     pub fn is_hourly(self) -> bool {
@@ -54,6 +64,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "cpu",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "outbound",
             Self::Storage => "storage",
             Self::Rows => "rows",
@@ -72,6 +83,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "ms",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
@@ -85,6 +97,7 @@ impl Quota {
             Self::Calls => "calls",
             Self::CpuTime => "ms of CPU time",
             Self::Events => "events",
+            Self::Notifications => "notifications",
             Self::OutboundRequests => "outbound requests",
             Self::Storage => "bytes",
             Self::Rows => "rows",
@@ -114,6 +127,7 @@ impl Quota {
             Self::Calls => "quotas.calls_per_hour",
             Self::CpuTime => "quotas.cpu_ms_per_hour",
             Self::Events => "quotas.events_per_hour",
+            Self::Notifications => "quotas.notifications_per_hour",
             Self::OutboundRequests => "quotas.outbound_requests_per_hour",
             Self::Storage => "sql.storage_bytes",
             Self::Rows => "quotas.rows",
@@ -182,6 +196,7 @@ impl Usage {
                 Quota::Calls => config.calls_per_hour,
                 Quota::CpuTime => config.cpu_ms_per_hour,
                 Quota::Events => config.events_per_hour,
+                Quota::Notifications => config.notifications_per_hour,
                 Quota::OutboundRequests => config.outbound_requests_per_hour,
                 Quota::Storage => sql.storage_bytes,
                 Quota::Rows => config.rows,

@@ -11,6 +11,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod keyvalue;
 pub mod logging;
+pub mod notifications;
 pub mod outbound;
 pub mod shared_data;
 pub mod sql;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -146,6 +146,25 @@ impl Connection {
         serde_json::from_value(answer.body.data).with_context(|| format!("{path}: the host answered something else"))
     }
 
+    /// Opens what goes on for as long as somebody listens. A host that says nothing for `TIMEOUT` counts as gone.
+    ///
+    /// # Errors
+    ///
+    /// When no host answers there, or the host refuses, in its own words.
+    pub(super) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<reqwest::Response> {
+        let (builder, base) = self.builder();
+        let client = builder.connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build()?;
+        let mut request = self.named(client.get(format!("{base}{path}")));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.map_err(|source| NoAnswer { place: self.place(), source })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        self.read(Ok(answer)).await.and_then(|_| bail!("{} did not answer as a Tenon host does", self.place()))
+    }
+
     /// The same without a body, for what takes the host long.
     pub(super) async fn ask_patiently(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
         let (client, base) = self.client()?;
@@ -201,14 +220,19 @@ impl Connection {
         Ok(Answer { headers, body })
     }
 
-    /// The socket counts where nobody names another place and it is there.
     fn client(&self) -> anyhow::Result<(Client, String)> {
+        let (builder, base) = self.builder();
+        Ok((builder.timeout(TIMEOUT).build()?, base))
+    }
+
+    /// The socket counts where nobody names another place and it is there.
+    fn builder(&self) -> (ClientBuilder, String) {
         // A host is asked directly: it is mostly on this machine, where no proxy reaches it.
-        let builder = Client::builder().no_proxy().timeout(TIMEOUT);
+        let builder = Client::builder().no_proxy();
         match (&self.url, self.socket()) {
-            (Some(url), _) => Ok((builder.build()?, url.trim_end_matches('/').to_owned())),
-            (None, Some(socket)) => Ok((builder.unix_socket(socket).build()?, "http://localhost".to_owned())),
-            (None, None) => Ok((builder.build()?, DEFAULT_URL.to_owned())),
+            (Some(url), _) => (builder, url.trim_end_matches('/').to_owned()),
+            (None, Some(socket)) => (builder.unix_socket(socket), "http://localhost".to_owned()),
+            (None, None) => (builder, DEFAULT_URL.to_owned()),
         }
     }
 

@@ -125,7 +125,7 @@ fn told(line: &Value) -> String {
     visible(&format!("{at} {level:<8} {source:<6} {tenant} {version} {correlation} {context}{said}"))
 }
 
-fn is_closed(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -15,6 +15,7 @@ mod grant;
 mod install;
 mod key;
 mod logs;
+mod notifications;
 mod output;
 mod plugin;
 mod progress;
@@ -29,6 +30,7 @@ mod shared_data;
 mod sign;
 mod snapshot;
 mod status;
+mod stream;
 mod tenant;
 mod trust;
 
@@ -83,6 +85,8 @@ enum Command {
     Schedules(schedule::Schedules),
     Schedule(schedule::Schedule),
     Logs(logs::Logs),
+    Notifications(notifications::Notifications),
+    Stream(stream::Stream),
     Check(check::Check),
     Sign(sign::Sign),
     Trust(trust::Trust),
@@ -148,6 +152,8 @@ pub fn main() -> ExitCode {
         Command::Schedules(schedules) => schedules.run(),
         Command::Schedule(schedule) => schedule.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Notifications(notifications) => notifications.run(),
+        Command::Stream(stream) => stream.run(),
         Command::Check(check) => match check.run() {
             // The report has said why.
             Ok(good) => return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE },

@@ -7,8 +7,8 @@ use toml::Value;
 use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
-    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, OutboundConfig, PoolConfig, QuotasConfig,
-    RolesConfig, SchedulesConfig, SharedDataConfig, SqlConfig, TenantConfig, TrustConfig,
+    KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, NotificationsConfig, OutboundConfig,
+    PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SharedDataConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[
@@ -30,6 +30,8 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("lifecycle", LifecycleConfig::FIELDS),
     ("events", EventsConfig::FIELDS),
     ("schedules", SchedulesConfig::FIELDS),
+    ("notifications", NotificationsConfig::FIELDS),
+    ("stream", StreamConfig::FIELDS),
     ("sql", SqlConfig::FIELDS),
     ("outbound", OutboundConfig::FIELDS),
     ("keyvalue", KeyvalueConfig::FIELDS),

@@ -9,6 +9,7 @@ mod grants;
 mod keys;
 mod lifecycle;
 mod schedules;
+mod notifications;
 mod tenants;
 mod trust;
 mod usage;
@@ -50,6 +51,8 @@ pub(super) async fn contract(db: &dyn ControlPlane) {
     schedules::a_run_is_begun_again_when_its_lease_is_over(db).await;
     schedules::time_goes_on_only(db).await;
     schedules::old_runs_go_and_open_ones_stay(db).await;
+    notifications::each_is_kept_once_and_read_by_each_reader(db).await;
+    notifications::what_went_is_known_by_its_last_sequence(db).await;
     trust::a_key_is_trusted_under_one_name_until_it_is_removed(db).await;
     trust::highest_versions_stay_and_kept_ones_are_replaced(db).await;
     keys::keys_are_made_and_end(db).await;

@@ -13,6 +13,7 @@ mod grants;
 pub mod inspect;
 mod keys;
 mod lifecycle;
+mod notifications;
 mod plugins;
 mod rows;
 mod schedules;
@@ -40,6 +41,9 @@ pub use self::events::{
 pub use self::grants::{Grant, GrantKind, Grants};
 pub use self::keys::{ApiKey, ApiKeyFilter, ApiKeys, NewApiKey};
 pub use self::lifecycle::{Activation, InstallationFailure, Lifecycle, PLUGIN_ERRORS, PluginError, PluginStat};
+pub use self::notifications::{
+    Inbox, Listed, NewNotification, NotificationPrune, Notifications, StoredNotification, StreamBounds, StreamPosition,
+};
 pub use self::plugins::Plugins;
 pub use self::rows::{
     Claim, ClaimKind, Consumer, Endpoint, Import, Plugin, PluginRecord, PluginStatus, Provider, RegistrySnapshot,
@@ -71,6 +75,7 @@ pub trait ControlPlane:
     + Usages
     + Events
     + Schedules
+    + Notifications
     + Send
     + Sync
 {

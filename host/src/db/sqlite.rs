@@ -12,6 +12,7 @@ mod events;
 mod grants;
 mod keys;
 mod lifecycle;
+mod notifications;
 mod plugins;
 mod schedules;
 mod tenants;

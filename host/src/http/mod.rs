@@ -56,11 +56,12 @@ impl Server {
     /// Serves until `stop.stop` ends, then finishes the requests under way, unless `stop.now` ends first.
     pub async fn serve(self, listener: TcpListener, stop: Stop<impl Future<Output = ()>, impl Future<Output = ()>>) {
         let limits = self.app.config().http.clone();
-        // Nobody who waits for log lines holds up the end.
-        let log = self.app.runtime().log().clone();
+        // Nobody who waits for log lines or listens to a stream holds up the end.
+        let (log, streams) = (self.app.runtime().log().clone(), self.app.streams().clone());
         let until = async move {
             stop.stop.await;
             log.kept().stop();
+            streams.stop();
         };
         let stop = Stop { stop: until, now: stop.now };
         server::serve(listener, self.router, &limits, self.draining, stop).await;

@@ -35,7 +35,7 @@ use self::connection::connection;
 pub use self::drain::Draining;
 use self::places::{Place, Places};
 use self::room::Room;
-pub use self::room::{Full, Owner};
+pub use self::room::{Full, Lasting, Owner};
 use self::waits::Streams;
 use crate::config::HttpConfig;
 

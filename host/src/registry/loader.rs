@@ -238,6 +238,7 @@ impl Loader {
                 rules: &|_, _| Rules::default(),
                 topics: Vec::new(),
                 namespaces: Vec::new(),
+                notifies: Vec::new(),
             })?;
             Ok(())
         })
@@ -308,7 +309,8 @@ impl Opened {
         let rules = |interface: &_, function: &str| manifest.rules(interface, function);
         let topics = manifest.publishes.iter().map(|published| published.name.as_str().into()).collect();
         let namespaces = manifest.shared_data.owned();
-        let parts = PreparedParts { key: key.clone(), component, tables, rules: &rules, topics, namespaces };
+        let notifies = manifest.notifies.iter().map(|notified| notified.kind.as_str().into()).collect();
+        let parts = PreparedParts { key: key.clone(), component, tables, rules: &rules, topics, namespaces, notifies };
         let prepared = PreparedPlugin::new(parts)?;
         let endpoints = plugin::fit(&manifest, &prepared).map_err(LoadError::Fit)?;
         Ok(Plugin {

@@ -71,7 +71,7 @@ use wasmtime::Engine;
 use crate::capability::events::Outboxes;
 use crate::capability::outbound::Outbound;
 use crate::capability::sql::{SqlBackend, Terms};
-use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig, SharedDataConfig};
+use crate::config::{BreakerConfig, Config, KeyvalueConfig, LimitsConfig, NotificationsConfig, SharedDataConfig};
 use crate::id::{PluginId, TenantId};
 use crate::log::TenantLog;
 use crate::usage::Usage;
@@ -85,6 +85,7 @@ pub struct Runtime {
     rates: rates::Rates,
     keyvalue: KeyvalueConfig,
     shared_data: SharedDataConfig,
+    notifications: NotificationsConfig,
     tenants: tenant::Tenants,
     slots: slots::Slots,
     turns: turns::Turns,
@@ -126,6 +127,7 @@ impl Runtime {
             rates: rates::Rates::default(),
             keyvalue: config.keyvalue.within(&config.sql),
             shared_data: config.shared_data.within(&config.sql),
+            notifications: config.notifications.clone(),
             engine,
             log,
             announcements: Announcements::default(),

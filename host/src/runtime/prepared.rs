@@ -43,6 +43,8 @@ pub struct PreparedParts<'a> {
     pub topics: Vec<Box<str>>,
     /// Its namespaces of shared data.
     pub namespaces: Vec<Own>,
+    /// The kinds of notifications that it may send.
+    pub notifies: Vec<Box<str>>,
 }
 
 /// A plugin with its imports linked.
@@ -54,6 +56,7 @@ pub struct PreparedPlugin {
     tables: Arc<PluginTables>,
     topics: Vec<Box<str>>,
     namespaces: Vec<Own>,
+    notifies: Vec<Box<str>>,
     exports: Vec<ExportedInterface>,
     imports: Vec<ImportedInterface>,
     capabilities: Vec<String>,
@@ -86,6 +89,7 @@ impl PreparedPlugin {
             tables: parts.tables,
             topics: parts.topics,
             namespaces: parts.namespaces,
+            notifies: parts.notifies,
             exports,
             imports: services,
             capabilities,
@@ -142,6 +146,11 @@ impl PreparedPlugin {
         &self.namespaces
     }
 
+    /// The kinds of notifications that it may send.
+    pub fn notifies(&self) -> &[Box<str>] {
+        &self.notifies
+    }
+
     pub fn tables(&self) -> &Arc<PluginTables> {
         &self.tables
     }
@@ -166,6 +175,7 @@ fn link(component: &Component, services: &[ImportedInterface]) -> wasmtime::Resu
     crate::capability::sql::add_to_linker(&mut linker, CallState::sql)?;
     crate::capability::events::add_to_linker(&mut linker, CallState::events)?;
     crate::capability::shared_data::add_to_linker(&mut linker, CallState::shared_data)?;
+    crate::capability::notifications::add_to_linker(&mut linker, CallState::notifications)?;
     crate::capability::config::add_to_linker(&mut linker, CallState::config)?;
     crate::capability::keyvalue::add_to_linker(&mut linker, CallState::keyvalue)?;
     crate::capability::logging::add_to_linker(&mut linker, CallState::logging)?;

@@ -23,6 +23,7 @@ use crate::capability::context::{CallIdentity, ContextView};
 use crate::capability::events::{EventsCall, EventsView};
 use crate::capability::keyvalue::KeyvalueView;
 use crate::capability::logging::LoggingView;
+use crate::capability::notifications::NotificationsView;
 use crate::capability::outbound::{Caller, OutboundContext, Room};
 use crate::capability::shared_data::SharedDataView;
 use crate::capability::sql::{SqlContext, SqlView, Terms};
@@ -196,6 +197,14 @@ impl CallState {
         }
     }
 
+    pub(crate) fn notifications(&mut self) -> NotificationsView<'_> {
+        NotificationsView {
+            kinds: self.plugin.notifies(),
+            limits: &self.runtime.notifications,
+            events: events(&self.runtime, &self.plugin, &self.context, &mut self.sql, &mut self.table),
+        }
+    }
+
     pub(crate) fn config(&mut self) -> ConfigView<'_> {
         ConfigView { context: &self.config }
     }
@@ -218,6 +227,7 @@ impl CallState {
     }
 }
 
+/// The way into the outbox of the plugin's database.
 fn events<'a>(
     runtime: &'a Runtime,
     plugin: &'a PreparedPlugin,

@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Host, Scratch, ask, eventually, output, repository};
+use crate::common::{Host, Listener, Message, Scratch, ask, eventually, output, repository};
 
 /// The blocks of a language on a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -203,4 +203,55 @@ async fn schedules() {
     for said in ["daily-count", "55 23 * * *", "Europe/Vienna", "clean-up", "0 4 * * SUN", "done"] {
         assert!(listed.contains(said), "{said}: {listed}");
     }
+}
+
+#[tokio::test]
+async fn real_time() {
+    let page = std::fs::read_to_string(repository().join("docs/guides/real-time.md")).unwrap();
+    let script = blocks(&page, "js").remove(0);
+    assert!(script.lines().count() <= 10, "{script}");
+    let quoted = |call: &str| -> Vec<String> {
+        script.split(call).skip(1).map(|rest| rest.split('\'').nth(1).unwrap().to_owned()).collect()
+    };
+    let (path, heard) = (quoted("new EventSource(").remove(0), quoted("addEventListener("));
+    assert_eq!(heard, ["notification", "ticket.opened", "reset"]);
+    assert!(page.contains(&format!("curl -N -H 'X-User-ID: jo' 'http://127.0.0.1:4000{path}'")));
+
+    let host = Host::with_plugins(&["example-real-time"]).await;
+    let as_jo = |method, path: &str| host.roles("member").request(method, path).header("X-User-ID", "jo");
+    let mut stream = Listener::open(as_jo(Method::GET, &path)).await;
+    stream.missed().await;
+    let ticket = json!({ "title": "Printer", "assignee": "jo" });
+    let opened = host.post("/plugins/desk/tickets", ticket).await;
+    assert_eq!(*opened.data(201), json!({ "id": "ticket-1", "title": "Printer" }));
+    let mut told: Vec<Message> = Vec::new();
+    for _ in 0..2 {
+        told.push(stream.message().await);
+    }
+    told.sort_by(|a, b| a.event.cmp(&b.event));
+    let [notification, event] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&notification.event, &event.event), (&heard[0], &heard[1]));
+    let data = &notification.data;
+    let fields = ["to", "plugin", "kind", "title", "link"].map(|name| data[name].as_str().unwrap());
+    assert_eq!(fields, ["user:jo", "desk", "assigned", "Printer", "/plugins/desk/tickets"]);
+    assert_eq!(event.data["data"], json!({ "id": "ticket-1", "title": "Printer" }));
+    assert_eq!(host.get(fields[4]).await.rows().len(), 1, "the link leads somewhere");
+
+    // What is nobody's is for the administrators.
+    host.post("/plugins/desk/tickets", json!({ "title": "Door" })).await.data(201);
+    assert_eq!(stream.message().await.event, "ticket.opened");
+    let list = "/api/v1/notifications";
+    let admins = eventually("a word to the administrators", async || {
+        let listed = host.roles("admin").get(list).await;
+        (listed.rows().len() == 1).then_some(listed)
+    })
+    .await;
+    assert_eq!(admins.column("kind"), ["unassigned"]);
+    let own = ask(as_jo(Method::GET, list)).await;
+    assert_eq!(own.column("title"), ["Printer"]);
+    let read = format!("{list}/{}/read", own.column("id")[0]);
+    ask(as_jo(Method::POST, &read)).await.data(200);
+    assert!(ask(as_jo(Method::GET, &format!("{list}?unread=true"))).await.rows().is_empty());
+    // Whoever may not see tickets hears nothing of them, and is told so.
+    host.roles("").get(&path).await.refusal(403, "denied");
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::common::{Client, Host, Output, Scratch, output};
 
 /// A host that asks for credentials, with these plugins of `plugins-dist/` and these settings.
-async fn host(plugins: &[&str], config: &str) -> Host {
+pub async fn host(plugins: &[&str], config: &str) -> Host {
     let scratch = Scratch::with_plugins(plugins);
     let file =
         scratch.file("tenon.toml", &format!("trust.unsigned = \"allow\"\ngrants.automatic = \"always\"\n{config}"));
@@ -26,12 +26,12 @@ async fn local(host: &Host, args: &[&str]) -> Output {
     output(command).await
 }
 
-async fn tenant(host: &Host, id: &str) {
+pub async fn tenant(host: &Host, id: &str) {
     assert_eq!(local(host, &["tenant", "create", id]).await.success(), format!("tenant {id} made\n"));
 }
 
 /// A new key, with its id.
-async fn new_key(host: &Host, args: &[&str]) -> (String, String) {
+pub async fn new_key(host: &Host, args: &[&str]) -> (String, String) {
     let args: Vec<&str> = ["key", "create", "--json"].iter().chain(args).copied().collect();
     let made: Value = serde_json::from_str(&local(host, &args).await.success()).unwrap();
     let text = |field: &str| made[field].as_str().unwrap().to_owned();

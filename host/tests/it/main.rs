@@ -42,6 +42,7 @@ mod shared_data;
 mod sql;
 mod sql_time;
 mod storage;
+mod stream;
 mod swaps;
 mod tenants;
 mod threats;

@@ -71,8 +71,8 @@ async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_u
         json!({"quota": "calls", "unit": "calls", "used": 5, "limit": 5, "resetsAt": crm["quotas"][0]["resetsAt"]})
     );
     let kept = |quota: usize| (&crm["quotas"][quota]["quota"], &crm["quotas"][quota]["used"]);
-    assert_eq!((kept(5), kept(6)), ((&json!("rows"), &json!(16)), (&json!("keys"), &json!(0))));
-    assert!(kept(4).0 == "storage" && kept(4).1.as_u64() > Some(4096), "{crm}");
+    assert_eq!((kept(6), kept(7)), ((&json!("rows"), &json!(16)), (&json!("keys"), &json!(0))));
+    assert!(kept(5).0 == "storage" && kept(5).1.as_u64() > Some(4096), "{crm}");
     assert_eq!((&crm["quotas"][1]["unit"], &crm["quotas"][1]["limit"]), (&json!("ms"), &json!(600_000)));
     let set = host.get(of_demo).await;
     let amounts: Vec<_> = set.rows().iter().map(|row| (row["plugin"].as_str(), row["amount"].as_u64())).collect();
@@ -86,7 +86,7 @@ async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_u
     let told = host.put(&format!("{of_demo}/pages"), json!({"amount": 1})).await;
     assert_eq!(
         told.message(404, "quota_not_found"),
-        "there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows, keys"
+        "there is no quota `pages`; there are calls, cpu, events, notifications, outbound, storage, rows, keys"
     );
     host.put("/api/v1/tenants/ghost/quotas/calls", json!({"amount": 1})).await.refusal(404, "tenant_not_found");
     host.put(&calls, json!({"amount": -1})).await.refusal(422, "invalid");
@@ -130,7 +130,9 @@ async fn quotas_on_the_command_line() {
     assert!(told.contains("say which tenant it is about: --tenant acme"), "{told}");
     let told = tenon(&["quota", "set", "pages", "1", "--tenant", "demo"]).await.failure();
     assert!(
-        told.contains("there is no quota `pages`; there are calls, cpu, events, outbound, storage, rows, keys"),
+        told.contains(
+            "there is no quota `pages`; there are calls, cpu, events, notifications, outbound, storage, rows, keys"
+        ),
         "{told}"
     );
 }

@@ -12,6 +12,7 @@
 //! * [`log`]: messages with a level, for operators and the tenant's administrators;
 //! * [`events`]: telling other plugins what has happened, and hearing it from them;
 //! * [`shared_data`]: small facts that a plugin keeps for others to read;
+//! * [`notifications`]: telling people something;
 //! * [`http`]: requests to hosts outside;
 //! * [`schedules`]: what is to be done by the clock;
 //! * [`ids`]: public ids such as `contact-7`, over the numbers in those tables;
@@ -35,6 +36,7 @@ pub mod http;
 pub mod ids;
 pub mod keyvalue;
 pub mod log;
+pub mod notifications;
 pub mod retry;
 pub mod schedules;
 pub mod shared_data;

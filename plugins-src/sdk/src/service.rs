@@ -4,8 +4,9 @@
 /// this crate. Name the ones the interface has:
 ///
 /// * `Error`: made from [`sql::Error`](crate::sql::Error), [`events::Error`](crate::events::Error),
-///   [`config::Error`](crate::config::Error), [`keyvalue::Error`](crate::keyvalue::Error),
-///   [`shared_data::Error`](crate::shared_data::Error) and [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
+///   [`notifications::Error`](crate::notifications::Error), [`config::Error`](crate::config::Error),
+///   [`keyvalue::Error`](crate::keyvalue::Error), [`shared_data::Error`](crate::shared_data::Error) and
+///   [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
 ///   the service's functions;
 /// * `NotFound`: makes the case `not-found(string)` of `Error` from [`ids::Unknown`](crate::ids::Unknown);
 /// * `FieldError`: makes the case `invalid(list<field-error>)` of `Error` from [`fields::Invalid`](crate::fields::Invalid);
@@ -40,6 +41,11 @@ macro_rules! __service_type {
         }
         impl From<$crate::events::Error> for service::Error {
             fn from(error: $crate::events::Error) -> Self {
+                Self::Unavailable(error.for_caller())
+            }
+        }
+        impl From<$crate::notifications::Error> for service::Error {
+            fn from(error: $crate::notifications::Error) -> Self {
                 Self::Unavailable(error.for_caller())
             }
         }

@@ -134,6 +134,33 @@ impl EventsView<'_> {
         Ok(Notice::new(&self.call, self.outboxes, self.usage))
     }
 
+    /// Writes a row by itself, and gives its id.
+    pub(super) async fn write(&mut self, row: OutboxRow) -> Result<String, EventError> {
+        let id = row.id.clone();
+        // Held until the row is written: whoever takes it on is woken then.
+        let _publishing = self.enter().await?;
+        let written = self.sql.host_execute(OUTBOX_INSERT, row.into_values(self.outboxes.limits())).await?;
+        is_written(written, self.outboxes)?;
+        Ok(id)
+    }
+
+    /// Writes a row if the transaction commits, and gives its id.
+    pub(super) async fn write_in(
+        &mut self,
+        transaction: &Resource<TransactionHandle>,
+        row: OutboxRow,
+    ) -> Result<String, EventFault> {
+        let id = row.id.clone();
+        let publishing = self.enter().await?;
+        let (handle, deadline) = (self.table.get_mut(transaction)?, self.sql.deadline());
+        // Until the transaction is over, however it ends.
+        handle.publishing.get_or_insert(publishing);
+        let values = row.into_values(self.outboxes.limits());
+        let written = handle.transaction.host_execute(OUTBOX_INSERT, values, deadline).await?;
+        is_written(written, self.outboxes)?;
+        Ok(id)
+    }
+
     pub(super) fn enter(&self) -> impl Future<Output = Result<Publishing, EventError>> + Send + use<> {
         let (outboxes, tenant, plugin) = (self.outboxes.clone(), self.call.tenant.clone(), self.call.plugin.clone());
         async move {
@@ -152,12 +179,7 @@ impl wit::Host for EventsView<'_> {
     async fn publish(&mut self, event: wit::Event) -> Result<String, EventFault> {
         fault::point("tenon:host/events.publish");
         let row = self.row(event)?;
-        let id = row.id.clone();
-        // Held until the row is written: whoever takes it on is woken then.
-        let _publishing = self.enter().await?;
-        let written = self.sql.host_execute(OUTBOX_INSERT, row.into_values(self.outboxes.limits())).await?;
-        is_written(written, self.outboxes)?;
-        Ok(id)
+        Ok(self.write(row).await?)
     }
 
     async fn publish_in(
@@ -167,15 +189,7 @@ impl wit::Host for EventsView<'_> {
     ) -> Result<String, EventFault> {
         fault::point("tenon:host/events.publish-in");
         let row = self.row(event)?;
-        let id = row.id.clone();
-        let publishing = self.enter().await?;
-        let (handle, deadline) = (self.table.get_mut(&transaction)?, self.sql.deadline());
-        // Until the transaction is over, however it ends.
-        handle.publishing.get_or_insert(publishing);
-        let values = row.into_values(self.outboxes.limits());
-        let written = handle.transaction.host_execute(OUTBOX_INSERT, values, deadline).await?;
-        is_written(written, self.outboxes)?;
-        Ok(id)
+        self.write_in(&transaction, row).await
     }
 
     async fn first_time_in(

@@ -13,6 +13,7 @@ mod outbound;
 mod quotas;
 mod roles;
 mod schedules;
+mod stream;
 mod trust;
 
 pub use self::auth::{AuthConfig, JwtAlgorithm, JwtConfig};
@@ -28,6 +29,7 @@ pub use self::outbound::{Opening, OutboundConfig};
 pub use self::quotas::QuotasConfig;
 pub use self::roles::RolesConfig;
 pub use self::schedules::SchedulesConfig;
+pub use self::stream::{NotificationsConfig, StreamConfig};
 pub use self::trust::{Leave, TrustConfig};
 
 const KIB: usize = 1 << 10;

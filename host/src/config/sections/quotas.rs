@@ -15,6 +15,8 @@ section! {
         cpu_ms_per_hour: u64 = 600_000,
         /// Events that a plugin publishes; and as many again that other systems send to `POST /api/v1/events`.
         events_per_hour: u64 = 10_000,
+        /// Notifications that a plugin sends.
+        notifications_per_hour: u64 = 1_000,
         /// Requests that a plugin makes to hosts outside.
         outbound_requests_per_hour: u64 = 1_000,
         /// Rows in all tables of a plugin; at any time, not by the hour.

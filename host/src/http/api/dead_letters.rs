@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::events::EventView;
 use super::page::{self, Page};
 use super::take::Query;
 use crate::app::App;
@@ -17,6 +16,7 @@ use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::id::TenantId;
+use crate::stream::EventView;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -56,7 +56,7 @@ impl From<DeadLetter> for LetterView {
 
 impl LetterView {
     fn changed(&self) -> Changed {
-        let EventView { id, topic, .. } = &self.event;
+        let (id, topic) = (self.event.id(), self.event.topic());
         let before = json!({ "event": id, "type": topic, "subscriber": self.subscriber, "error": self.error });
         Changed::new(self.letter.to_string()).from(before)
     }

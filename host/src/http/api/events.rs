@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::page::{self, Page};
 use super::take::{Body, Query};
 use crate::app::App;
 use crate::capability::events::Draft;
-use crate::db::{EventFilter, StoredEvent};
+use crate::db::EventFilter;
 use crate::http::envelope::{ApiError, Success, WrongField};
 use crate::http::identity::{Caller, correlation};
 use crate::http::routes::Changed;
 use crate::registry::manifest::EventName;
+use crate::stream::EventView;
 use crate::trigger::events::{External, Refused};
 
 /// Names a request among all of its sender's, so that sending it again does nothing more.
@@ -45,48 +45,6 @@ pub(super) struct NewEvent {
     key: Option<String>,
     subject: Option<String>,
     data: serde_json::Value,
-}
-
-/// An event as CloudEvents writes it in JSON. `partitionkey` is its key; `sequence` rises as events arrive.
-#[derive(Serialize)]
-pub(super) struct EventView {
-    specversion: &'static str,
-    pub(super) id: String,
-    source: String,
-    #[serde(rename = "type")]
-    pub(super) topic: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    time: String,
-    datacontenttype: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partitionkey: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<String>,
-    correlationid: String,
-    hops: i64,
-    sequence: i64,
-    data: Option<Box<RawValue>>,
-}
-
-impl From<StoredEvent> for EventView {
-    fn from(event: StoredEvent) -> Self {
-        Self {
-            specversion: "1.0",
-            id: event.id,
-            source: event.source,
-            topic: event.topic,
-            subject: event.subject,
-            time: event.at.to_string(),
-            datacontenttype: "application/json",
-            partitionkey: event.key,
-            tenant: Some(event.tenant).filter(|tenant| !tenant.is_empty()),
-            correlationid: event.correlation_id,
-            hops: event.hops,
-            sequence: event.sequence,
-            data: RawValue::from_string(event.data).ok(),
-        }
-    }
 }
 
 /// The events of the tenant, the newest first; those of all for an operator who names none.

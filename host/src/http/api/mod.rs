@@ -14,6 +14,7 @@ mod keys;
 mod lifecycle;
 mod links;
 mod logs;
+mod notifications;
 mod page;
 pub(super) mod plugins;
 mod purge;
@@ -25,6 +26,7 @@ mod secrets;
 mod services;
 mod shared_data;
 mod snapshots;
+mod stream;
 mod take;
 mod tenants;
 mod trust;
@@ -44,7 +46,7 @@ use crate::registry::{Snapshot, TenantView};
 pub(super) fn routes() -> Vec<Route> {
     let (plugins, tenants) = (
         [plugins(), installation(), snapshots(), decisions(), configuration(), grants(), rollouts(), signers()],
-        [tenants(), quotas(), keys(), records(), events(), schedules()],
+        [tenants(), quotas(), keys(), records(), events(), schedules(), people()],
     );
     plugins.into_iter().chain(tenants).flatten().collect()
 }
@@ -269,6 +271,16 @@ fn schedules() -> Vec<Route> {
         Route::new(Method::GET, "/api/v1/schedules", read("schedules.list"), get(schedules::list)),
         Route::new(Method::GET, runs, read("schedules.runs"), get(schedules::runs)),
         Route::new(Method::POST, run, manage("schedules.run"), post(schedules::run)),
+    ]
+}
+
+/// What people hear as it happens, and what they were told.
+fn people() -> Vec<Route> {
+    let (list, read) = ("/api/v1/notifications", "/api/v1/notifications/{id}/read");
+    vec![
+        Route::new(Method::GET, "/api/v1/stream", Rule::member("stream.open"), get(stream::open)),
+        Route::new(Method::GET, list, Rule::member("notifications.list"), get(notifications::list)),
+        Route::new(Method::POST, read, Rule::member("notifications.read"), post(notifications::read)),
     ]
 }
 

@@ -21,7 +21,7 @@ use super::answer::{AnswerBody, Streamed};
 use super::attend::{Verdict, Watch};
 use super::body;
 use super::places::{Peer, Place, UnderWay};
-use super::room::{Full, Owner, Room};
+use super::room::{Full, Lasting, Owner, Room};
 use super::stream::Stream;
 use super::waits::{Taker, Waits};
 use super::{Phase, Server};
@@ -133,7 +133,8 @@ fn hold(
         Some(wait) => Taker::Stream(wait.clone()),
         None => Taker::Connection(under_way.peer().clone()),
     };
-    let bytes = answer.body().size_hint().exact();
+    let lasting = answer.extensions_mut().remove::<Lasting>().map(|lasting| lasting.bytes as u64);
+    let bytes = answer.body().size_hint().exact().or(lasting);
     let (answer, held) = match room.take(owner, bytes, taker) {
         Ok(held) => (answer, Some(held)),
         Err(full) => (refused(&answer, full), None),

@@ -30,6 +30,12 @@ const STREAMED_BYTES: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Owner(pub TenantId);
 
+/// What an answer holds at most that goes on for as long as its client listens, among its extensions.
+#[derive(Clone, Copy)]
+pub struct Lasting {
+    pub bytes: usize,
+}
+
 pub struct Room {
     open_max: usize,
     kept_max: usize,

@@ -7,8 +7,8 @@ use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::schedule::{CronPattern, ScheduleName, ZoneName};
 use super::text::{
-    ComponentName, ConfigKey, Email, EventName, EventPattern, Pattern, PermissionName, PermissionPart,
-    VersionRequirement, WebUrl,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, NotificationKind, Pattern, PermissionName,
+    PermissionPart, VersionRequirement, WebUrl,
 };
 use crate::id::{HostPattern, InvalidText, PluginId, ServiceName};
 
@@ -27,6 +27,7 @@ pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), Inv
         _ if named::<PermissionName>(definition) => PermissionName::RULE.check(text),
         _ if named::<EventName>(definition) => EventName::RULE.check(text),
         _ if named::<EventPattern>(definition) => EventPattern::RULE.check(text),
+        _ if named::<NotificationKind>(definition) => NotificationKind::RULE.check(text),
         _ if named::<ComponentName>(definition) => ComponentName::RULE.check(text),
         _ if named::<WebUrl>(definition) => WebUrl::RULE.check(text),
         _ if named::<Email>(definition) => Email::RULE.check(text),

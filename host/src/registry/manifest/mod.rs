@@ -35,14 +35,16 @@ pub use data::DataRules;
 pub use frontend::{Frontend, Injection, InjectionPoint, MenuItem, Route};
 pub use function::FunctionRef;
 pub use json::MAX_MANIFEST_BYTES;
-pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
+pub use model::{
+    Author, Dependency, Endpoint, Hook, Manifest, Method, Notified, OutboundHost, Permission, Published, Service,
+};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
 pub use schedule::{CronPattern, Missed, Schedule, ScheduleName, ZoneName};
 pub use shared::{NamespaceRead, OwnedNamespace, Reader, SharedData};
 pub use text::{
-    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
-    WebUrl,
+    ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, NotificationKind, Pattern, PermissionName,
+    PermissionPart, WebUrl,
 };
 
 use problem::Problems;

@@ -14,7 +14,9 @@ use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::schedule::Schedule;
 use super::shared::SharedData;
-use super::text::{Email, EventName, EventPattern, PermissionName, PermissionPart, VersionRequirement, WebUrl};
+use super::text::{
+    Email, EventName, EventPattern, NotificationKind, PermissionName, PermissionPart, VersionRequirement, WebUrl,
+};
 use crate::id::{HostPattern, InterfaceName, PluginId, ServiceName};
 use crate::runtime::{Effect, PerMinute, RateRule, Rules};
 
@@ -79,6 +81,10 @@ pub struct Manifest {
     /// Data that it keeps for others to read, and those of others that it reads.
     #[serde(default, skip_serializing_if = "SharedData::is_empty")]
     pub shared_data: SharedData,
+    /// Notifications it sends to people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub notifies: Vec<Notified>,
     /// Services it offers to other plugins. Its component exports each under the same version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
@@ -125,6 +131,11 @@ impl Manifest {
             }
         }
         required
+    }
+
+    /// What a user needs to see events of this topic that the plugin publishes; none if that is not said.
+    pub fn to_see(&self, topic: &str) -> Option<&PermissionName> {
+        self.publishes.iter().find(|published| published.name.as_str() == topic)?.permission.as_ref()
     }
 
     /// What the endpoints that name this function say of it: the strictest of each rule. They share one counter.
@@ -246,6 +257,21 @@ pub struct Published {
     /// The topic. Those that begin with tenant, plugin, user, api, config and shared-data are the host's.
     pub name: EventName,
     /// When it is published, and what its data are.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub description: String,
+    /// What a user needs to see it in a stream of events: one of `permissions`, under its full name. Without one, only
+    /// those see it who may see all events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<PermissionName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notified {
+    /// What it is about, so that people can tell one from another.
+    pub kind: NotificationKind,
+    /// When it is sent, and to whom.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 2000))]
     pub description: String,

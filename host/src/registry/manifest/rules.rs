@@ -4,7 +4,7 @@
 //! does not make every endpoint that asks for it look wrong too.
 
 use super::config_rules::check_config;
-use super::model::{Endpoint, Hook, Manifest, Method, Published};
+use super::model::{Endpoint, Hook, Manifest, Method, Notified, Published};
 use super::problem::{JsonPath, Problems, quoted_list};
 use super::schedule::Schedule;
 use super::shape::nearest;
@@ -15,7 +15,7 @@ use crate::id::PluginId;
 type Rule = fn(&Manifest, &mut Problems);
 
 /// Each rule with the fields of the manifest that it reads.
-const RULES: [(&[&str], Rule); 14] = [
+const RULES: [(&[&str], Rule); 16] = [
     (&["id"], the_id_is_a_plugins),
     (&["config"], |manifest, problems| check_config(&manifest.config, problems)),
     (&["permissions"], permissions_are_distinct),
@@ -24,11 +24,13 @@ const RULES: [(&[&str], Rule); 14] = [
     (&["schedules"], schedules_are_distinct),
     (&["id", "sharedData"], shared::namespaces_are_distinct_and_its_own),
     (&["id", "sharedData"], shared::namespaces_read_are_distinct_and_of_others),
+    (&["notifies"], notifications_are_distinct),
     (&["services"], services_are_distinct),
     (&["dependencies"], dependencies_are_distinct_and_explained),
     (&["outbound"], hosts_outside_are_distinct_and_explained),
     (&["endpoints"], endpoints_are_distinct_and_sound),
     (&["id", "permissions", "endpoints"], endpoint_permissions_are_declared),
+    (&["id", "permissions", "publishes"], permissions_to_see_are_declared),
     (&["frontend"], frontend_is_consistent),
 ];
 
@@ -104,6 +106,11 @@ fn schedules_are_distinct(manifest: &Manifest, problems: &mut Problems) {
     let list = JsonPath::root().field("schedules");
     let same = |a: &Schedule, b: &Schedule| a.name == b.name;
     distinct(&list, "name", &manifest.schedules, same, |schedule| format!("`{}`", schedule.name), problems);
+}
+
+fn notifications_are_distinct(manifest: &Manifest, problems: &mut Problems) {
+    let (list, same) = (JsonPath::root().field("notifies"), |a: &Notified, b: &Notified| a.kind == b.kind);
+    distinct(&list, "kind", &manifest.notifies, same, |notified| format!("`{}`", notified.kind), problems);
 }
 
 /// One service may be offered under several major versions, but only once under each.
@@ -225,25 +232,40 @@ fn permissions_are_named_once(permissions: &[PermissionName], at: &JsonPath, pro
 }
 
 fn endpoint_permissions_are_declared(manifest: &Manifest, problems: &mut Problems) {
-    let declared: Vec<PermissionName> =
-        manifest.permissions.iter().map(|permission| permission.full_name(&manifest.id)).collect();
+    let declared = declared(manifest);
     for (at, endpoint) in manifest.endpoints.iter().enumerate() {
+        let list = JsonPath::root().field("endpoints").item(at).field("permissions");
         for (index, permission) in endpoint.permissions.iter().enumerate() {
-            if declared.contains(permission) {
-                continue;
-            }
-            let place = JsonPath::root().field("endpoints").item(at).field("permissions").item(index);
-            let expected = match declared.is_empty() {
-                true => "a permission that `$.permissions` declares, which declares none".to_owned(),
-                false => format!("one that `$.permissions` declares: {}", quoted_list(&declared)),
-            };
-            let fix = match nearest(permission.as_str(), declared.iter().map(PermissionName::as_str)) {
-                Some(meant) => format!("did you mean `{meant}`? Otherwise declare it"),
-                None => "declare its resource and action in `$.permissions`".to_owned(),
-            };
-            problems.add(&place, format!("`{permission}`"), expected, fix);
+            is_declared(permission, &declared, &list.item(index), problems);
         }
     }
+}
+
+fn permissions_to_see_are_declared(manifest: &Manifest, problems: &mut Problems) {
+    let declared = declared(manifest);
+    for (at, published) in manifest.publishes.iter().enumerate() {
+        let place = JsonPath::root().field("publishes").item(at).field("permission");
+        published.permission.iter().for_each(|permission| is_declared(permission, &declared, &place, problems));
+    }
+}
+
+fn declared(manifest: &Manifest) -> Vec<PermissionName> {
+    manifest.permissions.iter().map(|permission| permission.full_name(&manifest.id)).collect()
+}
+
+fn is_declared(permission: &PermissionName, declared: &[PermissionName], place: &JsonPath, problems: &mut Problems) {
+    if declared.contains(permission) {
+        return;
+    }
+    let expected = match declared.is_empty() {
+        true => "a permission that `$.permissions` declares, which declares none".to_owned(),
+        false => format!("one that `$.permissions` declares: {}", quoted_list(declared)),
+    };
+    let fix = match nearest(permission.as_str(), declared.iter().map(PermissionName::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`? Otherwise declare it"),
+        None => "declare its resource and action in `$.permissions`".to_owned(),
+    };
+    problems.add(place, format!("`{permission}`"), expected, fix);
 }
 
 fn frontend_is_consistent(manifest: &Manifest, problems: &mut Problems) {

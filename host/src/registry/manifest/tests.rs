@@ -28,6 +28,11 @@ fn whole() -> Value {
             "owns": [{"namespace": "crm.events", "readers": ["analytics", "*"], "description": "What changed last"}],
             "reads": [{"namespace": "mail.state", "description": "Shows what was sent"}]
         },
+        "publishes": [
+            {"name": "contact.created", "description": "With its data", "permission": "plugin.crm.contacts.read"},
+            {"name": "contact.deleted"}
+        ],
+        "notifies": [{"kind": "new-contact", "description": "To whoever made it"}, {"kind": "gone"}],
         "outbound": [
             {"host": "api.example.com", "description": "Rates", "ports": [443, 8443], "traceContext": true},
             {"host": "*.example.net", "description": "Pictures"},
@@ -313,6 +318,15 @@ fn a_schedule_has_a_name_of_its_own_a_time_and_a_place() {
     let read: Vec<_> = manifest.schedules.iter().map(|known| (known.definition(), known.missed)).collect();
     let expected = [("0 3 * * * Europe/Vienna".to_owned(), Missed::Once), ("*/5 * * * * UTC".to_owned(), Missed::Skip)];
     assert_eq!(read, expected);
+}
+
+#[test]
+fn who_sees_an_event_has_a_permission_of_the_plugins_own_and_a_kind_stands_once() {
+    let place = "$.publishes[0].permission";
+    assert_one(with("/publishes/0/permission", json!("plugin.crm.contacts.reed")), place, "did you mean");
+    assert_one(with("/publishes/0/permission", json!("plugin.mail.letters.read")), place, "one that `$.permissions`");
+    assert_one(with("/notifies/-", json!({"kind": "gone"})), "$.notifies[2].kind", "again");
+    assert_one(with("/notifies/0/kind", json!("New")), "$.notifies[0].kind", "a kind of notification");
 }
 
 #[test]

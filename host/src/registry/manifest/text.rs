@@ -70,6 +70,18 @@ impl EventPattern {
     }
 }
 
+text_type! {
+    /// What a notification is about, among all that a plugin sends.
+    NotificationKind {
+        what: "a kind of notification",
+        allowed: "1 to 64 of a-z, 0-9, _ and -, beginning with a letter",
+        example: "deal-won",
+        pattern: "^[a-z][a-z0-9_-]{0,63}$",
+        max_length: 64,
+        accepts: |text| text.len() <= 64 && is_topic_word(text),
+    }
+}
+
 fn is_topic_word(word: &str) -> bool {
     begins_lower(word) && all_of(word, char_of_lower_name, "_-")
 }
@@ -237,7 +249,7 @@ mod tests {
             text in "[!-~é ]{0,6}|[a-bA0_.*-]{0,8}|https?://[!-~]{0,3}|[a-b@]{0,5}"
         ) {
             for rule in [
-                ConfigKey::RULE, EventName::RULE, EventPattern::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE,
+                ConfigKey::RULE, EventName::RULE, EventPattern::RULE, NotificationKind::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE,
             ] {
                 let published = Regex::new(rule.pattern).unwrap().is_match(&text);
                 prop_assert_eq!(published, (rule.accepts)(&text), "{} {:?}", rule.what, text);
@@ -247,9 +259,15 @@ mod tests {
 
     #[test]
     fn every_example_obeys_its_own_rule() {
-        for rule in
-            [ConfigKey::RULE, EventName::RULE, EventPattern::RULE, ComponentName::RULE, WebUrl::RULE, Email::RULE]
-        {
+        for rule in [
+            ConfigKey::RULE,
+            EventName::RULE,
+            EventPattern::RULE,
+            NotificationKind::RULE,
+            ComponentName::RULE,
+            WebUrl::RULE,
+            Email::RULE,
+        ] {
             assert_eq!(rule.check(rule.example), Ok(()));
         }
     }

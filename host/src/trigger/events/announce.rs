@@ -90,7 +90,7 @@ impl Events {
             }
             for attempt in 1..=ATTEMPTS {
                 // The tenants are woken for what is new; the ids stay, so nothing is told twice.
-                let Err(error) = self.control.event_add(events.clone()).await else { break };
+                let Err(error) = self.arrive(events.clone()).await else { break };
                 tracing::error!(error = told(error), attempt, "events of the host's own cannot be written down");
                 tokio::time::sleep(AGAIN).await;
             }

@@ -65,11 +65,14 @@ impl Events {
         let source = format!("/external/{}", encoded(&principal));
         let event = self.new_event(tenant, source, draft, correlation_id, 1);
         let (id, deliveries) = match key {
-            None => (event.id.clone(), self.control.event_add(vec![event]).await?),
+            None => (event.id.clone(), self.arrive(vec![event]).await?),
             Some(key) => {
                 let id = event.id.clone();
                 match self.control.event_request(EventRequest { principal, key, sha256 }, event).await? {
-                    Requested::New(deliveries) => (id, deliveries),
+                    Requested::New(deliveries) => {
+                        self.streams.news(tenant);
+                        (id, deliveries)
+                    }
                     Requested::Known(id) => (id, 0),
                     Requested::Other => return Err(Refused::Reused),
                 }

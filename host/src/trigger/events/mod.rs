@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! outbox in the publisher's database ─ pump ─▶ event and deliveries in the control plane ─ dispatch ─▶ handlers
+//!                                             notification in the control plane
 //! ```
 //!
 //! Invariants: an event leaves the outbox only when it is in the control plane with all its deliveries, and a delivery goes
@@ -22,6 +23,7 @@ mod pump;
 mod queue;
 mod subscribers;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 
@@ -31,18 +33,21 @@ use self::announce::Seen;
 pub use self::external::{External, Refused};
 use self::queue::Queue;
 use crate::capability::events::Outboxes;
-use crate::config::{Config, EventsConfig};
-use crate::db::{ControlPlane, DbError};
+use crate::config::{Config, EventsConfig, NotificationsConfig};
+use crate::db::{ControlPlane, DbError, NewEvent};
 use crate::id::TenantId;
 use crate::registry::Registry;
 use crate::runtime::Runtime;
+use crate::stream::Streams;
 
 /// Everything that moves events.
 pub struct Events {
     control: Arc<dyn ControlPlane>,
     runtime: Arc<Runtime>,
     registry: Arc<Registry>,
+    streams: Arc<Streams>,
     limits: EventsConfig,
+    kept: NotificationsConfig,
     /// Handlers that run at once, in all and of one tenant.
     concurrency: (usize, usize),
     queue: Queue,
@@ -60,6 +65,7 @@ impl Events {
         control: Arc<dyn ControlPlane>,
         runtime: Arc<Runtime>,
         registry: Arc<Registry>,
+        streams: Arc<Streams>,
         config: &Config,
     ) -> Arc<Self> {
         let limits = config.events.clone();
@@ -74,7 +80,9 @@ impl Events {
             control,
             runtime,
             registry,
+            streams,
             limits,
+            kept: config.notifications.clone(),
             concurrency,
             queue,
             stuck,
@@ -99,6 +107,23 @@ impl Events {
     pub async fn stop(&self) {
         self.stopping.send_replace(true);
         _ = tokio::time::timeout(2 * dispatch::LAST, self.stopped.notified()).await;
+    }
+
+    /// Writes events down, and says so to those who hear of them. Gives the number of deliveries.
+    async fn arrive(&self, events: Vec<NewEvent>) -> Result<usize, DbError> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let tenants: HashSet<String> = events.iter().map(|event| event.tenant.clone()).collect();
+        let deliveries = self.control.event_add(events).await?;
+        self.tell(tenants);
+        Ok(deliveries)
+    }
+
+    /// Says that there is something new for these tenants.
+    fn tell(&self, tenants: HashSet<String>) {
+        let tenants = tenants.iter().filter_map(|tenant| TenantId::parse(tenant).ok());
+        tenants.for_each(|tenant| self.streams.news(&tenant));
     }
 
     /// Has the deliveries of a tenant looked at: there is a new one.

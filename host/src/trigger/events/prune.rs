@@ -1,4 +1,4 @@
-//! Removing what is no longer kept.
+//! Removing what is no longer kept: events, notifications, dead letters and keys of requests.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::MissedTickBehavior;
 
 use super::{Events, told};
-use crate::db::EventPrune;
+use crate::db::{DbError, EventPrune, NotificationPrune};
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 const ROWS: u32 = 500;
 
 impl Events {
-    /// Removes old events, dead letters and keys of requests. Not while there are outboxes to be emptied: an event that
+    /// Removes what is old. Not while there are outboxes to be emptied: an event that
     /// comes once more must be known.
     pub(super) async fn prune(&self) {
         let mut ticks = tokio::time::interval(PAUSE);
@@ -24,7 +24,7 @@ impl Events {
         loop {
             ticks.tick().await;
             while self.stuck.load(Ordering::Relaxed) == 0 && !self.outboxes().has_due() {
-                match self.control.event_prune(self.old()).await {
+                match self.remove_some().await {
                     Ok(true) => tokio::task::yield_now().await,
                     Ok(false) => break,
                     Err(error) => {
@@ -36,12 +36,16 @@ impl Events {
         }
     }
 
+    /// True when there may be more.
+    async fn remove_some(&self) -> Result<bool, DbError> {
+        let more = self.control.event_prune(self.old()).await?;
+        let (of_recipient, of_tenant) = (self.kept.kept, self.kept.tenant_kept);
+        let prune = NotificationPrune { before: before(self.kept.kept_s), of_recipient, of_tenant, rows: ROWS };
+        Ok(self.control.notification_prune(prune).await? || more)
+    }
+
     fn old(&self) -> EventPrune {
         let limits = &self.limits;
-        let before = |seconds: u64| {
-            let age = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-            Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
-        };
         EventPrune {
             events: before(limits.kept_s),
             events_max: limits.kept,
@@ -51,4 +55,10 @@ impl Events {
             rows: ROWS,
         }
     }
+}
+
+/// So many seconds ago.
+fn before(seconds: u64) -> Timestamp {
+    let age = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
 }

@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 use super::{Events, subscribers, told};
 use crate::capability::events::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Unmarked};
+use crate::capability::notifications::{NOTIFICATION, Notification};
 use crate::capability::sql::{HostDatabase, SqlError, Value};
-use crate::db::{DbError, NewEvent};
+use crate::db::{DbError, NewEvent, NewNotification};
 use crate::id::{PluginId, TenantId};
 
 /// Outboxes that are read at once.
@@ -156,10 +157,12 @@ impl Events {
         let found = database.query(OUTBOX_LIST, vec![Value::Integer(rows as i64)]).await?;
         let mut last = None;
         let mut events = Vec::with_capacity(found.rows.len());
+        let mut notifications = Vec::new();
         for mut row in found.rows {
             let fields = row.split_off(1);
             last = row.pop();
             match OutboxRow::read(fields) {
+                Some(row) if row.draft.topic == NOTIFICATION => notifications.extend(notification(tenant, plugin, row)),
                 Some(row) => events.push(event(tenant, plugin, row)),
                 None => tracing::error!(%tenant, %plugin, "an event in an outbox cannot be read and is left out"),
             }
@@ -169,7 +172,11 @@ impl Events {
         let snapshot = self.registry.snapshot();
         let (view, grants) = (snapshot.view(tenant), snapshot.choices().grants());
         let events = events.into_iter().map(|event| subscribers::addressed(event, &view, grants)).collect();
-        let deliveries = self.control.event_add(events).await?;
+        if !notifications.is_empty() {
+            self.control.notification_add(notifications).await?;
+            self.streams.news(tenant);
+        }
+        let deliveries = self.arrive(events).await?;
         if deliveries > 0 {
             self.added(tenant, deliveries);
         }
@@ -217,4 +224,16 @@ fn event(tenant: &TenantId, plugin: &PluginId, row: OutboxRow) -> NewEvent {
         data: draft.data,
         subscribers: Vec::new(),
     }
+}
+
+/// None for what this version cannot have written.
+fn notification(tenant: &TenantId, plugin: &PluginId, row: OutboxRow) -> Option<NewNotification> {
+    let OutboxRow { id, draft, at, correlation_id, .. } = row;
+    let (recipient, read) = (draft.subject, serde_json::from_str(&draft.data));
+    let (Some(recipient), Ok(Notification { kind, title, body, link, data })) = (recipient, read) else {
+        tracing::error!(%tenant, %plugin, "a notification in an outbox cannot be read and is left out");
+        return None;
+    };
+    let (tenant, plugin) = (tenant.to_string(), plugin.to_string());
+    Some(NewNotification { id, tenant, recipient, plugin, kind, title, body, link, data, at, correlation_id })
 }

@@ -6,6 +6,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use super::sse::{Listener, is_stream};
+
 /// Longer than any deadline inside the host, so that a hang shows as what it is.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -102,6 +104,11 @@ impl Client {
 pub async fn ask(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"));
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    if is_stream(&headers) {
+        // It would go on for ever.
+        let text = Listener::of(response).past().await;
+        return Answer { status, headers, json: Value::Null, text };
+    }
     let text = response.text().await.unwrap_or_else(|error| panic!("the answer breaks off: {error:?}"));
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
     Answer { status, headers, json, text }

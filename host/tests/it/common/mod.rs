@@ -13,6 +13,7 @@ pub mod memory;
 mod process;
 mod rounds;
 mod scratch;
+mod sse;
 mod tmpfs;
 mod wait;
 
@@ -21,5 +22,6 @@ pub use self::host::Host;
 pub use self::process::{Output, Process, output};
 pub use self::rounds::rounds;
 pub use self::scratch::{Scratch, repository};
+pub use self::sse::{Listener, Message};
 pub use self::tmpfs::Tmpfs;
 pub use self::wait::{DEADLINE, eventually, within};

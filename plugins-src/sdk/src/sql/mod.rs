@@ -30,6 +30,7 @@ pub use crate::params;
 
 use crate::bindings::tenon::host::sql as host;
 use crate::events::{self, Draft};
+use crate::notifications::{self, Notification, To};
 
 /// Something that runs statements: the [`Database`] itself, or a [`Transaction`] on it. A function that
 /// takes `&impl Executor` works in both.
@@ -107,6 +108,11 @@ impl Transaction {
     /// Publishes an event if this transaction commits. See [`events`](crate::events).
     pub fn publish(&self, topic: &str, data: &impl serde::Serialize) -> events::Result<String> {
         Draft::new(topic, data)?.publish_in(self)
+    }
+
+    /// Sends a notification if this transaction commits. See [`notifications`](crate::notifications).
+    pub fn notify(&self, to: To<'_>, notification: Notification) -> notifications::Result<String> {
+        notification.send_in(self, to)
     }
 }
 

@@ -57,6 +57,7 @@ fn argument(before: &[String], name: &str, theirs: &Tenant) -> String {
         ("snapshot", "ID") => first(Kind::Snapshot),
         ("tenant", "ID") | ("trust", _) => theirs.id.clone(),
         ("config", "KEY") => "note".to_owned(),
+        ("notifications", "NOTIFICATION") => first(Kind::Notification),
         ("quota", "QUOTA") => "calls".to_owned(),
         ("quota", "AMOUNT") => "1".to_owned(),
         ("key", "ROLE") => "guest".to_owned(),

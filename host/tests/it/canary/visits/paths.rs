@@ -47,6 +47,7 @@ impl Names<'_> {
             ("tenants", "id") => tenant.ids(Kind::Tenant),
             ("keys", "id") => tenant.ids(Kind::Key),
             ("snapshots", "snapshot") => tenant.ids(Kind::Snapshot),
+            ("notifications", "id") => tenant.ids(Kind::Notification),
             // Letters have numbers of the whole installation: these are of both tenants.
             ("dead", "letter") => (1..=12).map(|letter| letter.to_string()).collect(),
             ("versions" | "{id}", "version") => vec!["1.0.0".to_owned()],

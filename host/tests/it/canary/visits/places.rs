@@ -10,6 +10,7 @@ mod keys;
 mod keyvalue;
 mod logs;
 mod outbound;
+mod notifications;
 mod rollouts;
 mod rows;
 mod schedules;
@@ -44,6 +45,7 @@ pub const ALL: [&dyn Place; 13] = [
     &decisions::Decisions,
     &keys::Keys,
     &events::Events,
+    &notifications::Notifications,
     &keyvalue::Keyvalue,
     &shared_data::SharedData,
     &logs::Logs,

@@ -84,7 +84,7 @@ impl Route {
         let their_paths = Names::Theirs(theirs).paths(self.template).into_iter();
         let their_paths = their_paths.filter(|path| !own_paths.contains(path));
         let mut visits: Vec<Visit> = their_paths.map(|path| self.visit_of(path)).collect();
-        let kinds = [Kind::Tenant, Kind::Key, Kind::Snapshot, Kind::Other];
+        let kinds = [Kind::Tenant, Kind::Key, Kind::Snapshot, Kind::Notification, Kind::Other];
         let mut names: Vec<String> = kinds.iter().filter_map(|kind| theirs.ids(*kind).pop()).collect();
         if self.is_change() {
             // A change that takes no notice of its query is made each time.
@@ -132,7 +132,7 @@ impl Route {
             "keys.create" => Some(json!({"name": "a visit", "role": "guest"})),
             "keys.expire" => Some(json!({"expiresAt": null})),
             "events.publish" => Some(json!({"type": "news.plain", "data": "a visit"})),
-            "dead-letters.replay" | "dead-letters.drop" | "schedules.run" => Some(json!({})),
+            "dead-letters.replay" | "dead-letters.drop" | "schedules.run" | "notifications.read" => Some(json!({})),
             operation => panic!("{operation} is new: say here what it takes"),
         }
     }

@@ -46,6 +46,7 @@ pub enum Kind {
     Tenant,
     Key,
     Snapshot,
+    Notification,
     /// A row of a plugin's. These are no canaries: tenants have rows of the same name.
     Row,
     /// Whatever else others may say: users, correlation ids.
@@ -95,6 +96,7 @@ impl Installation {
             "hello",
             "example-endpoint-rules",
             "crier",
+            "notifier",
             "example-keyvalue",
             "example-logging",
             "example-shared-data",

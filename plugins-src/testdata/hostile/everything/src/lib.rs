@@ -5,6 +5,7 @@
 use demo::probe::probe;
 use demo::probe::probe_deferred::SleepCall;
 use exports::hostile::everything::everything::{Error, Guest};
+use tenon::host::notifications::{self, Notification, Recipient};
 use tenon::host::sql::{self, Transaction};
 use tenon::host::{events, shared_data};
 use wasi::config::store as settings;
@@ -34,6 +35,7 @@ wit_bindgen::generate!({
             import tenon:host/sql@1.0.0;
             import tenon:host/events@1.0.0;
             import tenon:host/shared-data@1.0.0;
+            import tenon:host/notifications@1.0.0;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:logging/logging@0.1.0-draft;
             import wasi:keyvalue/store@0.2.0-draft2;
@@ -84,6 +86,12 @@ impl Guest for Everything {
             "tenon:host/events.publish-in" => drop(events::publish_in(&begin()?, &news()).map_err(unpublished)?),
             "tenon:host/events.first-time-in" => {
                 _ = events::first_time_in(&begin()?, EVENT).map_err(unpublished)?;
+            }
+            "tenon:host/notifications.notify" => {
+                drop(notifications::notify(&Recipient::Everyone, &called()).map_err(unsent)?);
+            }
+            "tenon:host/notifications.notify-in" => {
+                drop(notifications::notify_in(&begin()?, &Recipient::Everyone, &called()).map_err(unsent)?);
             }
             "tenon:host/sql, its thread" => drop(sql::execute(INSERT, &[]).map_err(failed)?),
             name if name.starts_with("tenon:host/shared-data.") => shared(name)?,
@@ -173,6 +181,15 @@ fn request() -> OutgoingRequest {
 
 fn news() -> events::Event {
     events::Event { topic: "everything.called".to_owned(), key: None, subject: None, data: "{}".to_owned() }
+}
+
+fn called() -> Notification {
+    let (kind, title) = ("called".to_owned(), "Called".to_owned());
+    Notification { kind, title, body: String::new(), link: None, data: None }
+}
+
+fn unsent(error: notifications::Error) -> Error {
+    Error::Failed(format!("{error:?}"))
 }
 
 fn unpublished(error: events::Error) -> Error {

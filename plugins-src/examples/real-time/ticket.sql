@@ -1,0 +1,4 @@
+CREATE TABLE ticket (
+    number INTEGER PRIMARY KEY,
+    title TEXT NOT NULL
+);

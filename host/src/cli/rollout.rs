@@ -177,7 +177,9 @@ fn unmoved(rollout: &Value) -> impl Iterator<Item = &Value> {
 
 fn not_reached(rollout: &Value) -> Option<String> {
     let tenants = texts(&rollout["notReached"]);
-    let told = || format!("\nnot reached yet, so they come in the background or at their next request: {}", tenants.join(", "));
+    let told = || {
+        format!("\nnot reached yet, so they come in the background or at their next request: {}", tenants.join(", "))
+    };
     (!tenants.is_empty()).then(told)
 }
 

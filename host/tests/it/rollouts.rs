@@ -150,7 +150,11 @@ async fn a_command_fails_where_a_tenant_it_names_is_not_moved() {
     assert!(told.contains("tenon plugin unpin greeter --tenant acme"), "{told}");
     assert_eq!(error, "tenon: it is decided, and none of those that it names has it yet");
     let (status, told, error) = said(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme,beta", "--json"]);
-    assert_eq!((status, error.as_str()), (Some(3), "tenon: it is decided, and 1 of 2 tenants has it not yet"), "{told}");
+    assert_eq!(
+        (status, error.as_str()),
+        (Some(3), "tenon: it is decided, and 1 of 2 tenants has it not yet"),
+        "{told}"
+    );
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((&told["outcomes"][0]["moved"], &told["outcomes"][1]["moved"]), (&json!(false), &json!(true)));
     tenon(&host, &["plugin", "unpin", "greeter", "--tenant", "acme"]).unwrap();

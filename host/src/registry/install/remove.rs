@@ -153,16 +153,15 @@ fn broken_without(snapshot: &Snapshot, key: &PluginKey, tenants: &[TenantId], fo
     // That the plugin itself goes with its last version is what is asked for.
     let ids = ids.into_iter().filter(|id| !(**id == key.id && is_last(snapshot, key)));
     let each = ids.filter_map(|id| {
-        let lost = |before: &TenantView, after: &TenantView| match (
-            before.served(id.as_str()),
-            after.served(id.as_str()),
-        ) {
-            (Some(Served::Active(_)), Some(Served::Inactive { reason, .. })) => Some(reason.clone()),
-            (Some(Served::Active(_)), None) => Some("no version of it is loaded".to_owned()),
-            _ => None,
-        };
+        let lost =
+            |before: &TenantView, after: &TenantView| match (before.served(id.as_str()), after.served(id.as_str())) {
+                (Some(Served::Active(_)), Some(Served::Inactive { reason, .. })) => Some(reason.clone()),
+                (Some(Served::Active(_)), None) => Some("no version of it is loaded".to_owned()),
+                _ => None,
+            };
         let by_default = lost(now.default_view(), without.default_view());
-        let concerned = tenants.iter().filter_map(|tenant| Some((tenant, lost(&now.view(tenant), &without.view(tenant))?)));
+        let concerned =
+            tenants.iter().filter_map(|tenant| Some((tenant, lost(&now.view(tenant), &without.view(tenant))?)));
         let concerned: Vec<(&TenantId, String)> = concerned.collect();
         let reason = by_default.as_ref().or_else(|| concerned.first().map(|(_, reason)| reason))?.clone();
         let tenants = concerned.iter().map(|(tenant, _)| tenant.to_string()).collect();

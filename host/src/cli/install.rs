@@ -141,6 +141,9 @@ impl Uninstall {
         let named: Vec<String> = gone.iter().map(|one| text(one, "version")).collect();
         let broken: Vec<String> = gone.iter().flat_map(|one| texts(&one["broken"], "plugin")).collect();
         let mut sentence = format!("{} {} is uninstalled; its data stays", self.plugin, named.join(", "));
+        if gone.iter().any(|one| one["rolledOut"] == true) {
+            sentence.push_str("; what was rolled out of it is forgotten");
+        }
         if !broken.is_empty() {
             sentence.push_str(&format!("; without it these do not work any more: {}", broken.join(", ")));
         }

@@ -110,6 +110,12 @@ struct Schema;
 #[error("{0}")]
 struct Usage(String);
 
+/// What was asked for is decided, and has not come to all that it is for: what was printed says to whom. It ends the
+/// process with 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Partly(String);
+
 /// Every command, as it is parsed, helped with and described.
 fn command() -> clap::Command {
     examples::handed_down(Cli::command())
@@ -172,7 +178,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Standard error may be closed; then the exit code alone says it.
             _ = writeln!(std::io::stderr(), "tenon: {error:#}");
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            match error {
+                error if error.is::<Usage>() => ExitCode::from(2),
+                error if error.is::<Partly>() => ExitCode::from(3),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -25,11 +25,12 @@ const HEAD: &str = "\
 
 ## What all commands have in common
 
-They end with 0 when what was asked for is done, with 1 when it failed or was refused, and with 2 when the command line
-itself is wrong. What went wrong stands on standard error, in one message that begins with `tenon:`. Standard output has
-the answer alone. If it is closed before the end, as by `head`, that is no error. Work that takes longer than a second is
-told on standard error while it lasts, if that is a terminal. No command but `serve` uses colours, other than `--help`; the
-variable `NO_COLOR` turns them off.
+They end with 0 when what was asked for is done, with 1 when it failed or was refused, with 2 when the command line
+itself is wrong, and with 3 when it is decided and has not come to every tenant that it is for: `rollout` and `rollback`
+say whom they did not move, and why. What went wrong stands on standard error, in one message that begins with `tenon:`.
+Standard output has the answer alone. If it is closed before the end, as by `head`, that is no error. Work that takes
+longer than a second is told on standard error while it lasts, if that is a terminal. No command but `serve` uses
+colours, other than `--help`; the variable `NO_COLOR` turns them off.
 
 Commands that ask a running host take these options besides their own:
 

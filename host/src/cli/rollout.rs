@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::client::Connection;
 use super::output::Output;
+use crate::registry::lifecycle;
 
 /// Give a version of a plugin to some tenants, to more of them, to all.
 ///
-/// Whoever takes part at 10 percent still does at 20. Tenants that do not take part keep what they have.
+/// It gives and takes nothing away: who takes part at 10 percent still does at 20, tenants that are named come to those
+/// named before, and all others keep what they have. `tenon rollback` takes a version back.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     tenon rollout crm 1.1.0 --tenants acme,beta\n  \
@@ -28,8 +30,12 @@ pub(super) struct Rollout {
     #[arg(long, value_name = "0-100", value_parser = clap::value_parser!(u8).range(0..=100))]
     percent: Option<u8>,
     /// End the rollout: files in the plugins directory decide again
-    #[arg(long, conflicts_with_all = ["version", "tenants", "percent"])]
+    #[arg(long, conflicts_with_all = ["version", "tenants", "percent", "force"])]
     end: bool,
+    /// Also where it cannot come to some: those whose data is in the way keep the version and the data they have, those
+    /// for whom it cannot work have none
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -37,12 +43,22 @@ pub(super) struct Rollout {
 }
 
 /// Give every tenant the version of a plugin that it had before.
+///
+/// It takes back the last rollout, or its end; said again, the one before that. Where nothing was decided, or nothing is
+/// left of it, every tenant gets the next lower version that is loaded. In scripts name the version: with `--to` it is
+/// the same however often it is said.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  tenon rollback crm")]
+#[command(after_help = "Examples:\n  \
+    tenon rollback crm\n  \
+    tenon rollback crm --to 1.0.0       nobody has anything above 1.0.0 then")]
 pub(super) struct Rollback {
     /// The plugin's id, as `crm`
     plugin: String,
-    /// Also if that version cannot work with the data of some tenants, who stay where they are then
+    /// Take back all that is above this version, which must be loaded
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Also if the data of some tenants is in the way: the others go back, those keep the version and the data they have,
+    /// and nothing is lost
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -87,65 +103,128 @@ impl Rollout {
         if let Some(percent) = self.percent {
             wanted["percent"] = json!(percent);
         }
+        let path = format!("{path}?force={}", self.force);
         let answer = self.connection.ask(Method::PUT, &path, Some(wanted), &precondition).await?;
-        let outcomes = outcomes(&answer.body.data);
-        self.output.told(&answer.body.data, &format!("{}{outcomes}", told(&answer.body.data)))
+        let rollout = &answer.body.data;
+        self.output.told(rollout, &format!("{}{}{}", told(rollout), already(rollout), outcomes(rollout)))?;
+        whole(rollout)
     }
 }
 
 impl Rollback {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let force = if self.force { "?force=true" } else { "" };
-        let path = format!("/api/v1/rollouts/{}/rollback{force}", self.plugin);
+        let to = self.to.as_ref().map(|to| format!("&to={to}")).unwrap_or_default();
+        let path = format!("/api/v1/rollouts/{}/rollback?force={}{to}", self.plugin, self.force);
         let answer = super::block_on(self.connection.ask(Method::POST, &path, None, &[]))?;
-        let outcomes = outcomes(&answer.body.data);
-        self.output.told(&answer.body.data, &format!("{}{outcomes}", told(&answer.body.data)))
+        let rollout = &answer.body.data;
+        let what = match rollout["takenBack"].as_str() {
+            Some(version) => format!("{} {version} is taken back", self.plugin),
+            None => "nothing changes".to_owned(),
+        };
+        self.output.told(rollout, &format!("{what}: {}{}", told(rollout), outcomes(rollout)))?;
+        whole(rollout)
     }
 }
 
 impl Rollouts {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let answer = super::block_on(self.connection.ask(Method::GET, "/api/v1/rollouts", None, &[]))?;
+        let mut list = super::block_on(self.connection.ask(Method::GET, "/api/v1/rollouts", None, &[]))?.body.data;
+        if !self.output.json {
+            list.as_array_mut().into_iter().flatten().for_each(|row| row["others"] = json!(others(row)));
+        }
         let columns = [
             ("PLUGIN", "plugin"),
             ("VERSION", "version"),
             ("PERCENT", "percent"),
             ("TENANTS", "tenants"),
-            ("OTHERS HAVE", "previous"),
+            ("OTHERS HAVE", "others"),
+            ("BACK TO", "backTo"),
             ("LOADED", "loaded"),
         ];
-        self.output.list(&answer.body.data, &columns, "nothing is rolled out by hand: tenants get the highest versions")
+        self.output.list(&list, &columns, "nothing is rolled out by hand: tenants get the highest versions")
     }
 }
 
-/// A line for each tenant that is told of and was not moved, and one for those that were not reached.
+/// What to do where the others have the version all the same.
+fn already(rollout: &Value) -> String {
+    let is_same = rollout["previous"] == rollout["version"] && rollout["below"].is_null();
+    let hint = |plugin| format!("\nthe others had it before; to give them an earlier version: tenon rollback {plugin}");
+    rollout["plugin"].as_str().filter(|_| is_same).map(hint).unwrap_or_default()
+}
+
+/// A line for each tenant that is told of and was not moved, one for those that were not reached, and one that says how
+/// those are moved whose data is in the way.
 fn outcomes(rollout: &Value) -> String {
-    let failed = rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == false);
+    let text = |outcome: &Value, key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
     let line = |outcome: &Value| {
-        let text = |key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
-        format!("\n{} was not moved and has {}: {}", text("tenant"), text("version"), text("reason"))
+        let [tenant, version, reason] = ["tenant", "version", "reason"].map(|key| text(outcome, key));
+        format!("\n{tenant} was not moved and has {version}: {reason}")
     };
-    failed.map(line).chain(not_reached(rollout)).collect()
+    let plugin = text(rollout, "plugin");
+    let in_the_way = unmoved(rollout).any(|outcome| text(outcome, "reason").starts_with(lifecycle::MIGRATIONS));
+    let way = in_the_way.then(|| {
+        format!(
+            "\nwhose data is in the way keeps it as it is; to move one of them too, restore a snapshot from before, which \
+             loses what was written since: tenon snapshot list {plugin} --tenant T"
+        )
+    });
+    unmoved(rollout).map(line).chain(not_reached(rollout)).chain(way).collect()
+}
+
+fn unmoved(rollout: &Value) -> impl Iterator<Item = &Value> {
+    rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == false)
 }
 
 fn not_reached(rollout: &Value) -> Option<String> {
-    let tenants: Vec<&str> = rollout["notReached"].as_array()?.iter().filter_map(Value::as_str).collect();
-    Some(format!("\nnot reached yet, so they come in the background or at their next request: {}", tenants.join(", ")))
+    let tenants = texts(&rollout["notReached"]);
+    let told = || {
+        format!("\nnot reached yet, so they come in the background or at their next request: {}", tenants.join(", "))
+    };
+    (!tenants.is_empty()).then(told)
+}
+
+/// An error if not all that are told of have what they are to have.
+fn whole(rollout: &Value) -> anyhow::Result<()> {
+    let without = unmoved(rollout).count() + texts(&rollout["notReached"]).len();
+    let moved = rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == true).count();
+    let told = match (without, moved) {
+        (0, _) => return Ok(()),
+        (_, 0) => "it is decided, and none of those that it names has it yet".to_owned(),
+        (1, moved) => format!("it is decided, and 1 of {} tenants has it not yet", moved + 1),
+        (without, moved) => format!("it is decided, and {without} of {} tenants have it not yet", without + moved),
+    };
+    Err(super::Partly(told).into())
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What those have that take no part in the last step; nothing where there are none.
+fn others(rollout: &Value) -> Option<String> {
+    let step = |step: &Value| {
+        let share = step["percent"].as_u64().filter(|percent| *percent > 0);
+        let share = share.map(|percent| format!("{percent} percent"));
+        let whose = texts(&step["tenants"]).into_iter().map(str::to_owned).chain(share).collect::<Vec<_>>();
+        format!("{} ({})", step["version"].as_str().unwrap_or_default(), whose.join(", "))
+    };
+    let previous = rollout["previous"].as_str()?.to_owned();
+    let below = rollout["below"].as_array().into_iter().flatten().map(step);
+    Some(below.chain([previous]).collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn told(rollout: &Value) -> String {
-    let text = |key: &str| rollout[key].as_str().unwrap_or("no version").to_owned();
-    let (plugin, version, previous) = (text("plugin"), text("version"), text("previous"));
+    let text = |key: &str| rollout[key].as_str().unwrap_or_default().to_owned();
+    let (what, others) = (format!("{} {}", text("plugin"), text("version")), others(rollout).unwrap_or_default());
     let percent = rollout["percent"].as_u64().unwrap_or_default();
-    let tenants: Vec<&str> = rollout["tenants"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let tenants = texts(&rollout["tenants"]);
+    let named = tenants.join(", ");
     match (percent, tenants.as_slice()) {
-        (100, _) => format!("every tenant gets {plugin} {version}"),
-        (0, []) => format!("no tenant gets {plugin} {version} yet; all have {previous}"),
-        (0, tenants) => format!("{} get {plugin} {version}; the others have {previous}", tenants.join(", ")),
-        (_, []) => format!("{percent} percent of the tenants get {plugin} {version}; the others have {previous}"),
-        (_, tenants) => format!(
-            "{} and {percent} percent of the tenants get {plugin} {version}; the others have {previous}",
-            tenants.join(", ")
-        ),
+        (100, _) => format!("every tenant gets {what}"),
+        (0, []) => format!("no tenant gets {what} yet; all keep {others}"),
+        (0, [_]) => format!("{named} gets {what}; the others keep {others}"),
+        (0, _) => format!("{named} get {what}; the others keep {others}"),
+        (_, []) => format!("{percent} percent of the tenants get {what}; the others keep {others}"),
+        (_, _) => format!("{named} and {percent} percent of the tenants get {what}; the others keep {others}"),
     }
 }

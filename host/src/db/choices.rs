@@ -5,10 +5,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::DbError;
-use super::rows::{Micros, TextList};
+use super::rows::Micros;
 
 /// What one tenant has decided about one plugin.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -27,18 +28,39 @@ pub struct TenantPlugin {
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Rollout {
     pub plugin: String,
-    /// What those get who take part.
-    pub version: String,
-    /// What the others have.
-    pub previous: Option<String>,
-    /// How many take part, by a hash of their names.
-    pub percent: i64,
-    /// Those that take part besides.
-    #[sqlx(try_from = "TextList")]
-    pub tenants: Vec<String>,
+    /// What tenants have that take part in no step.
+    pub base: String,
+    /// The oldest first.
+    #[sqlx(try_from = "StepList")]
+    pub steps: Vec<RolloutStep>,
+    /// Whether files decide again, and this is kept for the way back alone.
+    pub ended: bool,
     pub revision: i64,
     #[sqlx(rename = "updated_at_us", try_from = "Micros")]
     pub updated_at: Timestamp,
+}
+
+/// A version that was given to some tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStep {
+    pub version: String,
+    /// How many take part, by a hash of their names.
+    pub percent: u8,
+    /// Those that take part besides.
+    pub tenants: Vec<String>,
+}
+
+/// Steps as JSON.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+struct StepList(String);
+
+impl TryFrom<StepList> for Vec<RolloutStep> {
+    type Error = serde_json::Error;
+
+    fn try_from(list: StepList) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(&list.0)
+    }
 }
 
 /// The row is not what whoever changes it has read.
@@ -58,7 +80,7 @@ pub trait Choices {
     /// gives the new one.
     async fn tenant_plugin_put(&self, row: TenantPlugin) -> Result<Result<i64, Stale>, DbError>;
 
-    /// All rollouts, by plugin.
+    /// All rollouts, those that were ended among them, by plugin.
     async fn rollout_list(&self) -> Result<Vec<Rollout>, DbError>;
 
     /// Writes a rollout, as [`Self::tenant_plugin_put`] does its rows.
@@ -82,14 +104,14 @@ pub(super) const TENANT_PLUGIN_UPDATE: &str = "\
     WHERE tenant = $1 AND plugin = $2 AND revision = $5 - 1";
 
 pub(super) const ROLLOUT_LIST: &str =
-    "SELECT plugin, version, previous, percent, tenants, revision, updated_at_us FROM rollout ORDER BY plugin";
+    "SELECT plugin, base, steps, ended, revision, updated_at_us FROM rollout ORDER BY plugin";
 
 pub(super) const ROLLOUT_INSERT: &str = "\
-    INSERT INTO rollout (plugin, version, previous, percent, tenants, revision, updated_at_us) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (plugin) DO NOTHING";
+    INSERT INTO rollout (plugin, base, steps, ended, revision, updated_at_us) VALUES ($1, $2, $3, $4, $5, $6) \
+    ON CONFLICT (plugin) DO NOTHING";
 
 pub(super) const ROLLOUT_UPDATE: &str = "\
-    UPDATE rollout SET version = $2, previous = $3, percent = $4, tenants = $5, revision = $6, updated_at_us = $7 \
-    WHERE plugin = $1 AND revision = $6 - 1";
+    UPDATE rollout SET base = $2, steps = $3, ended = $4, revision = $5, updated_at_us = $6 \
+    WHERE plugin = $1 AND revision = $5 - 1";
 
 pub(super) const ROLLOUT_DELETE: &str = "DELETE FROM rollout WHERE plugin = $1 AND revision = $2";

@@ -31,7 +31,7 @@ mod contract;
 use async_trait::async_trait;
 
 pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditRecord};
-pub use self::choices::{Choices, Rollout, Stale, TenantPlugin};
+pub use self::choices::{Choices, Rollout, RolloutStep, Stale, TenantPlugin};
 pub use self::configuration::{ConfigRow, Configuration};
 pub use self::error::DbError;
 pub use self::events::{

@@ -4,6 +4,7 @@
 //! then a rollout, and where there is neither the highest version that works.
 
 pub mod grants;
+pub mod rollout;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +14,11 @@ use std::sync::Arc;
 use semver::{Version, VersionReq};
 
 use self::grants::Grants;
+use self::rollout::Rollout;
 use super::lifecycle::Setbacks;
 use super::resolve::{TenantChoices, Wanted};
 use super::settings::Settings;
 use crate::db;
-use crate::hash::sha256;
 use crate::id::{PluginId, TenantId};
 use crate::runtime::PluginKey;
 
@@ -25,6 +26,7 @@ use crate::runtime::PluginKey;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choices {
     tenants: HashMap<TenantId, BTreeMap<PluginId, PluginChoice>>,
+    /// Those that were ended among them.
     rollouts: BTreeMap<PluginId, Rollout>,
     grants: Grants,
     settings: Arc<Settings>,
@@ -43,35 +45,6 @@ impl Default for PluginChoice {
     fn default() -> Self {
         Self { enabled: true, pin: None, revision: 0 }
     }
-}
-
-/// Which tenants get which version of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollout {
-    pub version: Version,
-    pub previous: Option<Version>,
-    pub percent: u8,
-    pub tenants: BTreeSet<TenantId>,
-    pub revision: i64,
-}
-
-impl Rollout {
-    /// Whether the tenant takes part.
-    pub fn includes(&self, plugin: &PluginId, tenant: &TenantId) -> bool {
-        self.tenants.contains(tenant) || place(plugin, tenant) < self.percent
-    }
-
-    fn version_of(&self, plugin: &PluginId, tenant: &TenantId) -> Option<&Version> {
-        if self.includes(plugin, tenant) { Some(&self.version) } else { self.previous.as_ref() }
-    }
-}
-
-/// Where a tenant stands among a hundred, the same always: whoever takes part at 10 percent does at 20. For each
-/// plugin it is another place, so that the same tenants are not always the first.
-fn place(plugin: &PluginId, tenant: &TenantId) -> u8 {
-    let digest = sha256(format!("{plugin}\n{tenant}").as_bytes());
-    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    u8::try_from(number % 100).unwrap_or(0)
 }
 
 impl Choices {
@@ -115,17 +88,34 @@ impl Choices {
 
     /// Whether every tenant has the same.
     pub fn are_the_same_for_all(&self) -> bool {
-        self.tenants.is_empty() && self.rollouts.is_empty() && self.settings.is_empty()
+        self.tenants.is_empty() && self.rollouts().next().is_none() && self.settings.is_empty()
     }
 
     /// The tenants that have decided or set something, and so may have another view than the rest.
     pub fn tenants(&self) -> BTreeSet<&TenantId> {
-        let named = self.rollouts.values().flat_map(|rollout| &rollout.tenants);
+        let named = self.rollouts().flat_map(|(_, rollout)| &rollout.steps).flat_map(|step| &step.tenants);
         self.tenants.keys().chain(self.settings.tenants()).chain(named).collect()
     }
 
-    pub fn rollouts(&self) -> &BTreeMap<PluginId, Rollout> {
-        &self.rollouts
+    /// What is rolled out by hand.
+    pub fn rollouts(&self) -> impl Iterator<Item = (&PluginId, &Rollout)> {
+        self.rollouts.iter().filter(|(_, rollout)| !rollout.ended)
+    }
+
+    pub fn rollout(&self, plugin: &PluginId) -> Option<&Rollout> {
+        self.remembered(plugin).filter(|rollout| !rollout.ended)
+    }
+
+    /// The same, also if it was ended and is kept for the way back alone.
+    pub fn remembered(&self, plugin: &PluginId) -> Option<&Rollout> {
+        self.rollouts.get(plugin)
+    }
+
+    /// The same decisions, but for this one.
+    pub fn with_rollout(&self, plugin: &PluginId, rollout: Rollout) -> Self {
+        let mut choices = self.clone();
+        choices.rollouts.insert(plugin.clone(), rollout);
+        choices
     }
 
     /// What a tenant has decided about a plugin.
@@ -155,38 +145,13 @@ impl Choices {
                 choices.enabled.insert(plugin.clone());
             }
             let pin = decided.and_then(|choice| choice.pin.clone()).map(Wanted::Pinned);
-            let wanted = pin.or_else(|| {
-                let rollout = self.rollouts.get(plugin)?;
-                let version = match tenant {
-                    Some(tenant) => rollout.version_of(plugin, tenant),
-                    None if rollout.percent == 100 => Some(&rollout.version),
-                    None => rollout.previous.as_ref(),
-                };
-                Some(Wanted::RolledOut(version.cloned()))
-            });
+            let wanted = pin.or_else(|| Some(self.rollout(plugin)?.wanted(plugin, tenant, &versions)));
             let stays = setbacks.and_then(|setbacks| setbacks.stays_on(plugin, &versions, wanted.as_ref()));
-            let wanted = stays.map(|ran| Wanted::RolledOut(Some(ran.clone()))).or(wanted);
+            let wanted = stays.map(|ran| Wanted::StaysOn(ran.clone())).or(wanted);
             choices.wanted.extend(wanted.map(|wanted| (plugin.clone(), wanted)));
         }
         choices.failed = setbacks.map(|setbacks| setbacks.failed.clone()).unwrap_or_default();
         choices
-    }
-}
-
-impl Rollout {
-    fn read(row: db::Rollout) -> Option<Self> {
-        let version = |text: &str| Version::parse(text).ok();
-        let previous = match row.previous.as_deref() {
-            Some(text) => Some(version(text)?),
-            None => None,
-        };
-        Some(Self {
-            version: version(&row.version)?,
-            previous,
-            percent: u8::try_from(row.percent).ok()?,
-            tenants: row.tenants.iter().filter_map(|tenant| TenantId::parse(tenant).ok()).collect(),
-            revision: row.revision,
-        })
     }
 }
 

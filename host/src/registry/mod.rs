@@ -329,7 +329,6 @@ impl Registry {
         self.control.registry_replace(record::of(&snapshot, next.claims, audited)).await?;
         changes::announce(&announced, self.runtime.announcements());
         self.lifecycle.forgive_due(snapshot.plugins());
-        self.lifecycle.gone(&snapshot);
         changes::log(&before, &snapshot);
         changes::log_withheld(&before, &snapshot);
         files.settle(&snapshot.by_file());
@@ -338,6 +337,8 @@ impl Registry {
         }
         let kept: Vec<String> = snapshot.kept().iter().map(|kept| kept.plugin.code.clone()).collect();
         self.set_current(snapshot);
+        // Not before: whoever found one in the snapshot before this one would take it for staying.
+        self.lifecycle.gone(&self.snapshot());
         self.loader.prune(files.hashes().into_iter().chain(kept).collect()).await;
         Ok(())
     }

@@ -57,9 +57,13 @@ pub struct TenantChoices {
 pub enum Wanted {
     /// The tenant's own range.
     Pinned(VersionReq),
-    /// The one version that its share of a rollout has; none if those outside have nothing yet. What lies on an
-    /// earlier track stays, for plugins that were built against it.
-    RolledOut(Option<Version>),
+    /// The one version that a rollout gives it. What lies on an earlier track stays, for plugins that were built
+    /// against it.
+    RolledOut(Version),
+    /// What it had before all rollouts: this version and those below.
+    UpTo(Version),
+    /// The one that ran before, as it could not be moved to what it is to have.
+    StaysOn(Version),
 }
 
 /// Whether importer and provider mean the same types; otherwise, in words, the first difference.
@@ -101,9 +105,17 @@ pub enum InactiveReason {
     Pinned {
         pin: VersionReq,
     },
-    /// A rollout gives the tenant another version, or none yet.
+    /// A rollout gives the tenant another version.
     RolledOut {
-        version: Option<Version>,
+        version: Version,
+    },
+    /// The plugin is rolled out by hand, and no rollout gives the tenant anything above this version.
+    NotRolledOut {
+        version: Version,
+    },
+    /// The tenant could not be moved to what it is to have, and stays on what ran before.
+    StaysOn {
+        version: Version,
     },
     /// The tenant has not given what the version requires.
     Unconfigured {
@@ -338,8 +350,14 @@ impl TenantChoices {
             Some(Wanted::Pinned(pin)) if !pin.matches(&plugin.version) => {
                 Some(InactiveReason::Pinned { pin: pin.clone() })
             }
-            Some(Wanted::RolledOut(version)) if !is_rolled_out(version.as_ref(), &plugin.version) => {
+            Some(Wanted::RolledOut(version)) if !is_rolled_out(version, &plugin.version) => {
                 Some(InactiveReason::RolledOut { version: version.clone() })
+            }
+            Some(Wanted::StaysOn(version)) if !is_rolled_out(version, &plugin.version) => {
+                Some(InactiveReason::StaysOn { version: version.clone() })
+            }
+            Some(Wanted::UpTo(version)) if plugin.version > *version => {
+                Some(InactiveReason::NotRolledOut { version: version.clone() })
             }
             _ => {
                 let fields = self.unconfigured.get(&key)?;
@@ -349,6 +367,6 @@ impl TenantChoices {
     }
 }
 
-fn is_rolled_out(chosen: Option<&Version>, version: &Version) -> bool {
-    chosen.is_some_and(|chosen| version == chosen || version < chosen && Track::of(version) != Track::of(chosen))
+fn is_rolled_out(chosen: &Version, version: &Version) -> bool {
+    version == chosen || version < chosen && Track::of(version) != Track::of(chosen)
 }

@@ -65,6 +65,11 @@ impl Snapshot {
         Self::resolved(self.plugins.clone(), self.kept.clone(), self.rejected.clone(), choices, moves)
     }
 
+    /// What tenants would have with these decisions, if all of them could be moved.
+    pub fn if_decided(&self, choices: Choices) -> Self {
+        Self::resolved(self.plugins.clone(), self.kept.clone(), self.rejected.clone(), choices, Arc::default())
+    }
+
     fn resolved(
         plugins: Vec<Arc<Plugin>>,
         kept: Vec<Kept>,

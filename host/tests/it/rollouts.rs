@@ -1,9 +1,12 @@
 //! Which tenant gets which version: pins, rollouts by name and by share, and the way back.
 
+mod back;
+mod model;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Host, ask};
+use crate::common::{Answer, Host, ask, eventually};
 
 const PLUGINS: [&str; 3] = ["greeter-1-0", "greeter-1-1", "caller"];
 
@@ -39,9 +42,17 @@ async fn everybody(host: &Host) -> Vec<String> {
 
 /// Runs a command against the host and gives what it printed, on standard output if it succeeded.
 fn tenon(host: &Host, args: &[&str]) -> Result<String, String> {
+    match said(host, args) {
+        (Some(0), told, _) => Ok(told),
+        (_, _, error) => Err(error),
+    }
+}
+
+/// The exit status of a command, and what it printed on standard output and standard error.
+fn said(host: &Host, args: &[&str]) -> (Option<i32>, String, String) {
     let output = host.scratch().tenon(args).args(["--url", host.address()]).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 async fn put(host: &Host, path: &str, body: Value, revision: Option<&str>) -> Answer {
@@ -57,9 +68,10 @@ async fn put(host: &Host, path: &str, body: Value, revision: Option<&str>) -> An
 async fn a_version_reaches_named_tenants_then_a_share_then_all_and_goes_back_in_one_command() {
     let host = host().await;
     assert_eq!(everybody(&host).await, ["1.1.0"; 3], "without a word the highest version is everybody's");
+    tenon(&host, &["rollout", "greeter", "1.0.0", "--percent", "100"]).unwrap();
 
     let told = tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
-    assert_eq!(told, "acme get greeter 1.1.0; the others have 1.0.0");
+    assert_eq!(told, "acme gets greeter 1.1.0; the others keep 1.0.0");
     assert_eq!(everybody(&host).await, ["1.1.0", "1.0.0", "1.0.0"]);
 
     // A share is found by a hash: who is in it stays in it, also after a restart.
@@ -72,7 +84,8 @@ async fn a_version_reaches_named_tenants_then_a_share_then_all_and_goes_back_in_
 
     tenon(&host, &["rollout", "greeter", "1.1.0", "--percent", "100"]).unwrap();
     assert_eq!(everybody(&host).await, ["1.1.0"; 3]);
-    assert_eq!(tenon(&host, &["rollback", "greeter"]).unwrap(), "every tenant gets greeter 1.0.0");
+    let told = tenon(&host, &["rollback", "greeter"]).unwrap();
+    assert_eq!(told, "greeter 1.1.0 is taken back: every tenant gets greeter 1.0.0");
     assert_eq!(everybody(&host).await, ["1.0.0"; 3]);
 
     let listed = tenon(&host, &["rollouts"]).unwrap();
@@ -83,24 +96,88 @@ async fn a_version_reaches_named_tenants_then_a_share_then_all_and_goes_back_in_
 }
 
 #[tokio::test]
-async fn who_dropped_a_file_goes_back_without_having_made_a_rollout() {
-    let host = host().await;
-    assert_eq!(tenon(&host, &["rollback", "greeter"]).unwrap(), "every tenant gets greeter 1.0.0");
+async fn the_only_version_is_rolled_out_to_some_and_stays_everybody_elses() {
+    let host = Host::with_plugins(&["greeter-1-0", "caller"]).await;
+    for tenant in ["acme", "beta", "gamma"] {
+        host.tenant(tenant).get("/plugins/greeter/info").await.data(200);
+    }
+    let told = tenon(&host, &["rollout", "greeter", "1.0.0", "--tenants", "acme"]).unwrap();
+    let hint = "the others had it before; to give them an earlier version: tenon rollback greeter";
+    assert_eq!(told, format!("acme gets greeter 1.0.0; the others keep 1.0.0\n{hint}"));
     assert_eq!(everybody(&host).await, ["1.0.0"; 3]);
-    assert_eq!(tenon(&host, &["rollback", "greeter"]).unwrap(), "every tenant gets greeter 1.1.0", "and forth");
-    let alone = tenon(&host, &["rollback", "caller"]).unwrap_err();
-    assert!(alone.contains("there is no other version of caller to go back to"), "{alone}");
-    assert!(tenon(&host, &["rollback", "nobody"]).unwrap_err().contains("there is no plugin `nobody`"));
+    // What is dropped now waits for its own rollout.
+    host.scratch().add_plugin("greeter-1-1");
+    eventually("it is loaded", async || {
+        let plugins = host.get("/api/v1/plugins").await;
+        plugins.rows().iter().any(|plugin| plugin["version"] == "1.1.0").then_some(())
+    })
+    .await;
+    assert_eq!(everybody(&host).await, ["1.0.0"; 3]);
+}
+
+#[tokio::test]
+async fn a_rollout_takes_from_nobody_what_it_has() {
+    let host = host().await;
+    tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
+    assert_eq!(everybody(&host).await, ["1.1.0"; 3], "they had it");
+    tenon(&host, &["rollback", "greeter"]).unwrap();
+    tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
+    tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "beta"]).unwrap();
+    assert_eq!(everybody(&host).await, ["1.1.0", "1.1.0", "1.0.0"], "who is named comes to those named before");
+    let told = tenon(&host, &["rollout", "greeter", "1.0.0", "--tenants", "beta"]).unwrap();
+    assert_eq!(told, "beta gets greeter 1.0.0; the others keep 1.1.0 (acme, beta), 1.0.0");
+    assert_eq!(everybody(&host).await, ["1.1.0", "1.0.0", "1.0.0"]);
+    let listed = tenon(&host, &["rollouts"]).unwrap();
+    let row = listed.lines().nth(1).unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+    let expected = ["greeter", "1.0.0", "0", "beta", "1.1.0 (acme, beta), 1.0.0", "1.1.0 (acme, beta), 1.0.0", "yes"];
+    assert_eq!(row.collect::<Vec<_>>(), expected, "{listed}");
+
+    tenon(&host, &["rollout", "greeter", "1.1.0", "--percent", "50"]).unwrap();
+    let half = everybody(&host).await;
+    let (status, _, refused) = said(&host, &["rollout", "greeter", "1.1.0", "--percent", "10"]);
+    assert!(status == Some(1) && refused.contains("has reached 50 percent"), "{refused}");
+    assert!(refused.contains("takes nothing back") && refused.contains("tenon rollback greeter"), "{refused}");
+    assert_eq!(everybody(&host).await, half);
+}
+
+#[tokio::test]
+async fn a_command_fails_where_a_tenant_it_names_is_not_moved() {
+    let host = host().await;
+    tenon(&host, &["plugin", "pin", "greeter", "=1.0.0", "--tenant", "acme"]).unwrap();
+    let (status, told, error) = said(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]);
+    assert_eq!(status, Some(3), "{told}");
+    assert!(told.contains("acme was not moved and has 1.0.0: the tenant is pinned to =1.0.0"), "{told}");
+    assert!(told.contains("tenon plugin unpin greeter --tenant acme"), "{told}");
+    assert_eq!(error, "tenon: it is decided, and none of those that it names has it yet");
+    let (status, told, error) = said(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme,beta", "--json"]);
+    assert_eq!(
+        (status, error.as_str()),
+        (Some(3), "tenon: it is decided, and 1 of 2 tenants has it not yet"),
+        "{told}"
+    );
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["outcomes"][0]["moved"], &told["outcomes"][1]["moved"]), (&json!(false), &json!(true)));
+    tenon(&host, &["plugin", "unpin", "greeter", "--tenant", "acme"]).unwrap();
+    assert_eq!(said(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).0, Some(0));
 }
 
 #[tokio::test]
 async fn a_rollout_says_why_each_tenant_has_what_it_has() {
     let host = host().await;
+    let explain = |plugin: &str, tenant: &str| tenon(&host, &["explain", plugin, "--tenant", tenant]).unwrap();
+    tenon(&host, &["rollback", "greeter"]).unwrap();
     tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
-    let told = tenon(&host, &["explain", "caller", "--tenant", "beta"]).unwrap();
-    assert!(told.contains("passed over: greeter 1.1.0 — a rollout gives this tenant 1.0.0"), "{told}");
-    let told = tenon(&host, &["explain", "greeter", "--tenant", "acme"]).unwrap();
+    let waits = "no rollout gives it to this tenant, which keeps 1.0.0 until one does";
+    let told = explain("caller", "beta");
+    assert!(told.contains(&format!("passed over: greeter 1.1.0 — {waits}")), "{told}");
+    let told = explain("greeter", "acme");
     assert!(told.contains("greeter 1.0.0 — inactive: a rollout gives this tenant 1.1.0"), "{told}");
+    tenon(&host, &["rollback", "greeter"]).unwrap();
+    let told = explain("greeter", "acme");
+    assert!(told.contains(&format!("greeter 1.1.0 — inactive: {waits}")), "{told}");
+    assert!(told.contains("greeter 1.0.0 — active"), "{told}");
+    tenon(&host, &["rollout", "greeter", "--end"]).unwrap();
+    assert!(explain("greeter", "acme").contains("greeter 1.1.0 — active"));
 }
 
 #[tokio::test]
@@ -159,14 +236,15 @@ async fn who_is_refused_for_an_old_revision_sees_what_another_process_has_decide
     let path = "/api/v1/rollouts/greeter";
     let wanted = |percent: u8| json!({"version": "1.1.0", "percent": percent});
     assert_eq!(put(&host, path, wanted(10), None).await.status, 200);
-    behind_its_back(&host, "UPDATE rollout SET percent = 70, revision = 2");
+    let to = |percent: u8| format!("UPDATE rollout SET steps = json_set(steps, '$[0].percent', {percent})");
+    behind_its_back(&host, &format!("{}, revision = 2", to(70)));
     assert_eq!(put(&host, path, wanted(20), Some("\"1\"")).await.status, 412);
     let read = host.get(path).await;
     assert_eq!((&read.data(200)["percent"], read.header("etag")), (&json!(70), "\"2\""));
     // Also when it is the change that knows more than the host.
-    behind_its_back(&host, "UPDATE rollout SET percent = 80, revision = 3");
-    assert_eq!(put(&host, path, wanted(20), Some("\"3\"")).await.status, 412);
-    assert_eq!(put(&host, path, wanted(20), Some("\"3\"")).await.status, 200);
+    behind_its_back(&host, &format!("{}, revision = 3", to(80)));
+    assert_eq!(put(&host, path, wanted(90), Some("\"3\"")).await.status, 412);
+    assert_eq!(put(&host, path, wanted(90), Some("\"3\"")).await.status, 200);
     behind_its_back(&host, "UPDATE rollout SET revision = 9");
     let delete = async || ask(host.request(Method::DELETE, path).header("If-Match", "\"9\"")).await.status;
     assert_eq!([delete().await, delete().await], [412, 200]);

@@ -93,8 +93,12 @@ async fn rollouts(connection: &Connection, findings: &mut Findings) {
     };
     for rollout in rollouts.iter().filter(|rollout| rollout["loaded"] == false) {
         let (plugin, version) = (text(rollout, "plugin"), text(rollout, "version"));
-        let previous = rollout["previous"].as_str().map(|version| format!(" or {version}")).unwrap_or_default();
-        let what = format!("{plugin} {version}{previous} is rolled out and not loaded: its tenants have no version");
+        let previous = rollout["previous"].as_str().filter(|previous| *previous != version);
+        let previous = previous.map(|version| format!(" or {version}")).unwrap_or_default();
+        let what = format!(
+            "{plugin} {version}{previous} is rolled out and not loaded: its tenants have what they had before it, if \
+             that is loaded"
+        );
         let fix = format!("put the file back, or end the rollout with `tenon rollout {plugin} --end`");
         findings.fix("rollouts", what, Some(fix));
     }

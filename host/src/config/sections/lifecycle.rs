@@ -48,6 +48,9 @@ section! {
         rare_retry_ms: u64 = 600_000,
         /// Tenants that one request, or the host by itself, moves or looks at, at a time.
         tenants_at_once: usize = 8,
+        /// Rollouts of one plugin that are remembered, so that one after the other can be taken back. More that have not
+        /// reached every tenant are refused.
+        rollout_steps: usize = 32,
         /// How often it is written down how plugins were used and how they failed.
         flush_ms: u64 = 2_000,
         /// How often the host looks whether another process on the same database has changed decisions, grants or

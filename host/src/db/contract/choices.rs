@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::db::{ConfigRow, ControlPlane, Grant, GrantKind, Rollout, Stale, TenantOrigin, TenantPlugin};
+use crate::db::{ConfigRow, ControlPlane, Grant, GrantKind, Rollout, RolloutStep, Stale, TenantOrigin, TenantPlugin};
 
 pub(super) async fn nobody_overwrites_what_they_have_not_seen(db: &dyn ControlPlane) {
     let now = Timestamp::from_microsecond(1_700_000_000_000_001).unwrap();
@@ -25,10 +25,9 @@ pub(super) async fn nobody_overwrites_what_they_have_not_seen(db: &dyn ControlPl
 
     let rollout = |version: &str, percent, revision| Rollout {
         plugin: "crm".into(),
-        version: version.into(),
-        previous: Some("1.0.0".into()),
-        percent,
-        tenants: vec!["acme".into(), "beta".into()],
+        base: "1.0.0".into(),
+        steps: vec![RolloutStep { version: version.into(), percent, tenants: vec!["acme".into(), "beta".into()] }],
+        ended: false,
         revision,
         updated_at: now,
     };
@@ -36,9 +35,12 @@ pub(super) async fn nobody_overwrites_what_they_have_not_seen(db: &dyn ControlPl
     assert_eq!(db.rollout_put(rollout("1.1.0", 50, 1)).await.unwrap(), Ok(2));
     assert_eq!(db.rollout_put(rollout("1.1.0", 60, 1)).await.unwrap(), Err(Stale));
     assert_eq!(db.rollout_list().await.unwrap(), [rollout("1.1.0", 50, 2)]);
-    assert!(db.rollout_put(rollout("1.1.0", 101, 2)).await.is_err(), "no more than all");
+    let ended = Rollout { ended: true, steps: Vec::new(), ..rollout("1.1.0", 50, 2) };
+    assert_eq!(db.rollout_put(ended.clone()).await.unwrap(), Ok(3));
+    assert_eq!(db.rollout_list().await.unwrap(), [Rollout { revision: 3, ..ended }]);
+    assert_eq!(db.rollout_put(rollout("1.2.0", 10, 3)).await.unwrap(), Ok(4));
     assert_eq!(db.rollout_delete("crm", 1).await.unwrap(), Err(Stale));
-    assert_eq!(db.rollout_delete("crm", 2).await.unwrap(), Ok(()));
+    assert_eq!(db.rollout_delete("crm", 4).await.unwrap(), Ok(()));
     assert_eq!(db.rollout_list().await.unwrap(), []);
 }
 

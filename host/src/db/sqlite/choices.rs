@@ -42,17 +42,16 @@ impl Choices for SqliteControlPlane {
 
     async fn rollout_put(&self, row: Rollout) -> Result<Result<i64, Stale>, DbError> {
         let during = DbError::during("rollout_put");
-        let tenants = match serde_json::to_string(&row.tenants) {
-            Ok(tenants) => tenants,
+        let steps = match serde_json::to_string(&row.steps) {
+            Ok(steps) => steps,
             Err(source) => return Err(during(Error::Encode(Box::new(source)))),
         };
         let statement = if row.revision == 0 { ROLLOUT_INSERT } else { ROLLOUT_UPDATE };
         let done = sqlx::query(statement)
             .bind(row.plugin)
-            .bind(row.version)
-            .bind(row.previous)
-            .bind(row.percent)
-            .bind(tenants)
+            .bind(row.base)
+            .bind(steps)
+            .bind(row.ended)
             .bind(row.revision + 1)
             .bind(row.updated_at.as_microsecond())
             .execute(&self.writer)

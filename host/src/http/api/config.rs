@@ -300,7 +300,12 @@ fn concerned(snapshot: &Snapshot, tenant: &TenantId, id: &str) -> Option<Arc<Plu
     let excluded = |plugin: &&&Arc<Plugin>| {
         matches!(
             view.resolved(plugin.key()).map(|resolved| &resolved.status),
-            Some(Status::Inactive { reason: InactiveReason::Pinned { .. } | InactiveReason::RolledOut { .. } })
+            Some(Status::Inactive {
+                reason: InactiveReason::Pinned { .. }
+                    | InactiveReason::RolledOut { .. }
+                    | InactiveReason::NotRolledOut { .. }
+                    | InactiveReason::StaysOn { .. }
+            })
         )
     };
     let used = versions.iter().rev().find(|plugin| !excluded(plugin));

@@ -15,13 +15,14 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::names::few;
 use super::take::Query;
 use crate::app::App;
 use crate::http::envelope::{ApiError, Success};
 use crate::http::routes::Changed;
 use crate::http::server::BodyTimeout;
 use crate::registry::choices::grants::{self, Ask};
-use crate::registry::install::{InstallError, Installed, Upload};
+use crate::registry::install::{Broken, InstallError, Installed, Upload};
 use crate::registry::manifest::MAX_MANIFEST_BYTES;
 use crate::registry::resolve::Status;
 use crate::registry::{RegistryError, Snapshot};
@@ -110,8 +111,11 @@ pub(super) async fn uninstall(
 ) -> Result<Response, ApiError> {
     let removed = app.registry().uninstall(&id, &version, force).await.map_err(refused)?;
     let before = json!({ "fileName": removed.file_name });
-    let after = json!({ "forced": force, "broken": removed.broken });
-    let answer = json!({ "id": id, "version": version, "fileName": removed.file_name, "broken": removed.broken });
+    let (broken, rolled_out) = (&removed.broken, removed.rolled_out);
+    let after = json!({ "forced": force, "broken": broken, "rolledOut": rolled_out });
+    let answer = json!({
+        "id": id, "version": version, "fileName": removed.file_name, "broken": broken, "rolledOut": rolled_out,
+    });
     Ok(Changed::new(format!("{id} {version}")).from(before).to(after).with(Success(answer)))
 }
 
@@ -230,7 +234,7 @@ pub(super) fn refused(error: InstallError) -> ApiError {
         InstallError::Kept(..) => ApiError::new(StatusCode::CONFLICT, "kept", message),
         InstallError::Unknown(..) => ApiError::not_found("version_not_found", message),
         InstallError::Needed(broken) => {
-            let named: Vec<String> = broken.iter().map(|one| format!("{} ({})", one.plugin, one.reason)).collect();
+            let named: Vec<String> = broken.iter().map(needed).collect();
             let message = format!(
                 "others would not work without it: {}; force it (`--force`, `?force=true`) to remove it all the same",
                 named.join("; ")
@@ -244,6 +248,13 @@ pub(super) fn refused(error: InstallError) -> ApiError {
         InstallError::Registry(RegistryError::Control(error)) => ApiError::from(error),
         InstallError::Registry(error) => ApiError::internal(&error),
     }
+}
+
+/// A plugin that needs what is to go, for whom, and why.
+fn needed(one: &Broken) -> String {
+    let Broken { plugin, tenants, reason, .. } = one;
+    let whose = if tenants.is_empty() { "tenants to come".to_owned() } else { few(tenants) };
+    format!("{plugin} for {whose} ({reason})")
 }
 
 fn unwritable(error: &std::io::Error) -> ApiError {

@@ -14,6 +14,7 @@ mod keys;
 mod lifecycle;
 mod links;
 mod logs;
+mod names;
 mod notifications;
 mod page;
 pub(super) mod plugins;

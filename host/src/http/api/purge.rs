@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::names::few;
 use super::take::Body;
 use crate::app::App;
 use crate::capability::sql::Purged;
@@ -44,10 +45,10 @@ pub(super) async fn purge(
     let snapshot = app.registry().snapshot();
     let users: Vec<&TenantId> = tenants.iter().filter(|tenant| uses(&snapshot, &plugin, tenant)).collect();
     if !users.is_empty() {
-        let names = users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let message = format!(
-            "{plugin} is loaded and enabled for {names}: disable it there first (`tenon plugin disable`), or uninstall \
-             every version; nothing was deleted"
+            "{plugin} is loaded and enabled for {}: disable it there first (`tenon plugin disable`), or uninstall \
+             every version; nothing was deleted",
+            few(&users)
         );
         return Err(ApiError::new(StatusCode::CONFLICT, "in_use", message));
     }

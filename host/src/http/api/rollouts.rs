@@ -2,6 +2,8 @@
 //! concerns.
 
 mod reach;
+mod refusal;
+mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +11,14 @@ use std::time::Instant;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
+use http::HeaderMap;
 use semver::Version;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use self::reach::{Looked, Outcome, in_the_way, look, outcomes};
+use self::reach::{look, outcomes};
+use self::refusal::{no_plugin, no_rollout, not_back, not_given, not_loaded, nothing_before};
+use self::view::{Given, RolloutView};
 use super::decisions::Force;
 use super::revision;
 use super::take::{Body, Query};
@@ -24,10 +27,11 @@ use crate::db;
 use crate::http::envelope::{ApiError, Success, SuccessList, WrongField};
 use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
-use crate::registry::choices::Rollout;
-use crate::registry::{Plugin, Snapshot};
+use crate::registry::choices::rollout::Rollout;
+use crate::registry::{Plugin, Served, Snapshot};
 
-/// What is asked for. What is absent stays as it is while the version stays, and is nothing with another one.
+/// What is asked for. Tenants come to those that have the version already. What is absent stays as it is while the
+/// version stays, and is nobody with another one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -36,54 +40,38 @@ pub(super) struct Wanted {
     tenants: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RolloutView {
-    plugin: String,
-    version: String,
-    /// What tenants have that do not take part.
-    previous: Option<String>,
-    percent: u8,
-    tenants: Vec<String>,
-    /// Whether both versions are loaded; the tenants of one that is not have no version.
-    loaded: bool,
-    /// What came of it for the tenants that were named, and those whose data was in the way; the others are moved in
-    /// the background.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    outcomes: Vec<Outcome>,
-    /// Those that the request had no time left for: they are moved in the background too, or at their next request.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    not_reached: Vec<String>,
-    revision: i64,
+/// How far back, and whether also where it cannot be for some.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Back {
+    to: Option<String>,
+    #[serde(default)]
+    force: bool,
 }
 
-impl RolloutView {
-    fn new(snapshot: &Snapshot, plugin: &PluginId, rollout: &Rollout) -> Self {
-        let is_loaded = |version: &Version| versions(snapshot, plugin).any(|loaded| loaded.key().version == *version);
-        Self {
-            plugin: plugin.to_string(),
-            version: rollout.version.to_string(),
-            previous: rollout.previous.as_ref().map(ToString::to_string),
-            percent: rollout.percent,
-            tenants: rollout.tenants.iter().map(ToString::to_string).collect(),
-            loaded: is_loaded(&rollout.version) && rollout.previous.as_ref().is_none_or(is_loaded),
-            outcomes: Vec::new(),
-            not_reached: Vec::new(),
-            revision: rollout.revision,
-        }
-    }
+/// A change of who gets what, before it is made.
+struct Plan {
+    plugin: PluginId,
+    before: Option<Rollout>,
+    after: Rollout,
+    /// Those whose move is waited for and told of.
+    named: BTreeSet<TenantId>,
+    taken_back: Option<Version>,
+    force: bool,
+    /// When the request has to be answered.
+    end: Instant,
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> impl IntoResponse {
     let snapshot = app.registry().snapshot();
-    let rollouts = snapshot.choices().rollouts().iter();
+    let rollouts = snapshot.choices().rollouts();
     SuccessList(rollouts.map(|(plugin, rollout)| RolloutView::new(&snapshot, plugin, rollout)).collect())
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, &id)?;
-    match snapshot.choices().rollouts().get(&plugin) {
+    match snapshot.choices().rollout(&plugin) {
         Some(rollout) => Ok(revision::tagged(rollout.revision, Success(RolloutView::new(&snapshot, &plugin, rollout)))),
         None => Err(no_rollout(&plugin)),
     }
@@ -94,30 +82,26 @@ pub(super) async fn put(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    Query(Force { force }): Query<Force>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, ApiError> {
-    revision::answered(&app, set(&app, &id, &headers, wanted).await).await
+    revision::answered(&app, set(&app, &id, &headers, wanted, force).await).await
 }
 
-async fn set(app: &App, id: &str, headers: &HeaderMap, wanted: Wanted) -> Result<Response, ApiError> {
+async fn set(app: &App, id: &str, headers: &HeaderMap, wanted: Wanted, force: bool) -> Result<Response, ApiError> {
+    let end = request_end(app);
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, id)?;
-    let before = snapshot.choices().rollouts().get(&plugin);
-    let revision = revision::read(headers, before.map_or(0, |rollout| rollout.revision))?;
-    let version = loaded(app, &snapshot, &plugin, &wanted.version)?;
-    let goes_on = before.filter(|rollout| rollout.version == version);
-    let tenants = match wanted.tenants {
-        Some(named) => Some(existing(app, named).await?),
-        None => None,
-    };
-    let after = Rollout {
-        previous: previous(&snapshot, &plugin, before, &version),
-        version,
-        percent: percent(wanted.percent.or(goes_on.map(|rollout| rollout.percent)).unwrap_or(0))?,
-        tenants: tenants.or(goes_on.map(|rollout| rollout.tenants.clone())).unwrap_or_default(),
-        revision,
-    };
-    decide(app, &plugin, before, after, request_end(app), Looked::default()).await
+    let before = snapshot.choices().rollout(&plugin).cloned();
+    revision::read(headers, before.as_ref().map_or(0, |rollout| rollout.revision))?;
+    let version = loaded(app, &snapshot, &plugin, "version", &wanted.version)?;
+    let share = wanted.percent.map(percent).transpose()?;
+    let tenants = existing(app, wanted.tenants.unwrap_or_default()).await?;
+    let most = app.config().lifecycle.rollout_steps;
+    let given = now(&snapshot, &plugin)?.give(&version, share, tenants, most);
+    let after = given.map_err(|error| not_given(&plugin, &version, error))?;
+    let named = after.steps.last().map(|step| step.tenants.clone()).unwrap_or_default();
+    decide(app, &snapshot, Plan { plugin, before, after, named, taken_back: None, force, end }).await
 }
 
 /// When a request has to be answered, however many tenants it concerns.
@@ -125,43 +109,40 @@ fn request_end(app: &App) -> Instant {
     Instant::now() + app.config().limits.wall_deadline()
 }
 
-/// Gives every tenant the version from before.
+/// Gives every tenant what it had before the last decision, or nobody anything above a version.
 pub(super) async fn rollback(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Query(Force { force }): Query<Force>,
+    Query(wanted): Query<Back>,
 ) -> Result<Response, ApiError> {
-    revision::answered(&app, back(&app, &id, force).await).await
+    revision::answered(&app, back(&app, &id, wanted).await).await
 }
 
-async fn back(app: &App, id: &str, force: bool) -> Result<Response, ApiError> {
+async fn back(app: &App, id: &str, wanted: Back) -> Result<Response, ApiError> {
     let end = request_end(app);
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, id)?;
-    let before = snapshot.choices().rollouts().get(&plugin);
-    let (from, to) = match before {
-        Some(rollout) => (rollout.version.clone(), rollout.previous.clone()),
-        // Whoever dropped a file and regrets it has made no rollout.
-        None => {
-            let from = serving(&snapshot, &plugin).ok_or_else(|| nothing_before(&plugin, None))?;
-            let to = previous(&snapshot, &plugin, None, &from);
-            (from, to)
+    let before = snapshot.choices().rollout(&plugin).cloned();
+    let now = now(&snapshot, &plugin)?;
+    let after = match &wanted.to {
+        Some(text) => {
+            let version = loaded(app, &snapshot, &plugin, "to", text)?;
+            if now.versions().into_iter().all(|had| *had < version) {
+                return Err(not_back(&plugin, &now, &version));
+            }
+            now.back_to(&plugin, &version)
         }
+        None => self::before(&snapshot, &plugin, &now).ok_or_else(|| nothing_before(&snapshot, &plugin, &now))?,
     };
-    let to = to.ok_or_else(|| nothing_before(&plugin, Some(&from)))?;
-    if !versions(&snapshot, &plugin).any(|known| known.key().version == to) {
-        let message = format!(
-            "{plugin} {to} is not loaded, so nobody can go back to it: put its file into the plugins directory again"
-        );
-        return Err(ApiError::new(StatusCode::CONFLICT, "version_not_loaded", message));
+    if let Some(missing) = after.versions().into_iter().find(|version| !is_loaded(&snapshot, &plugin, version)) {
+        return Err(not_loaded(&snapshot, &plugin, missing));
     }
-    let looked = look(app, &snapshot, &plugin, &to, end).await;
-    if !looked.stay.is_empty() && !force {
-        return Err(in_the_way(&plugin, &to, &looked.stay));
-    }
-    let revision = before.map_or(0, |rollout| rollout.revision);
-    let after = Rollout { version: to, previous: Some(from), percent: 100, tenants: BTreeSet::new(), revision };
-    decide(app, &plugin, before, after, end, looked).await
+    let changes = !after.gives_the_same_as(&now, &plugin);
+    let taken_back = now.in_force().next().map_or(&now.base, |step| &step.version);
+    let named = now.in_force().flat_map(|step| step.tenants.iter().cloned()).collect();
+    let taken_back = changes.then(|| taken_back.clone());
+    let after = Rollout { revision: now.revision, ..after };
+    decide(app, &snapshot, Plan { plugin, before, after, named, taken_back, force: wanted.force, end }).await
 }
 
 /// Ends a rollout: every tenant gets the highest version again.
@@ -176,9 +157,11 @@ pub(super) async fn delete(
 async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, id)?;
-    let before = snapshot.choices().rollouts().get(&plugin).ok_or_else(|| no_rollout(&plugin))?;
-    let revision = revision::read(headers, before.revision)?;
-    app.control().rollout_delete(plugin.as_str(), revision).await?.map_err(|db::Stale| revision::stale())?;
+    let before = snapshot.choices().rollout(&plugin).ok_or_else(|| no_rollout(&plugin))?;
+    revision::read(headers, before.revision)?;
+    // What was decided stays for the way back.
+    let row = db::Rollout { ended: true, ..before.row(&plugin) };
+    app.control().rollout_put(row).await?.map_err(|db::Stale| revision::stale())?;
     let answer = || {
         app.registry().settle_soon(&plugin);
         let version = serving(&app.registry().snapshot(), &plugin);
@@ -187,65 +170,80 @@ async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiEr
     Ok(Changed::new(plugin.as_str()).from(told(before)).decided(app, answer).await)
 }
 
-/// Writes it down, and moves tenants. What came of it is told of those that the rollout names, and of those whose data
-/// is in the way.
-async fn decide(
-    app: &App,
-    plugin: &PluginId,
-    before: Option<&Rollout>,
-    after: Rollout,
-    end: Instant,
-    looked: Looked,
-) -> Result<Response, ApiError> {
-    let row = db::Rollout {
-        plugin: plugin.to_string(),
-        version: after.version.to_string(),
-        previous: after.previous.as_ref().map(ToString::to_string),
-        percent: i64::from(after.percent),
-        tenants: after.tenants.iter().map(ToString::to_string).collect(),
-        revision: after.revision,
-        updated_at: Timestamp::now(),
-    };
-    let revision = app.control().rollout_put(row).await?.map_err(|db::Stale| revision::stale())?;
+/// Judges a change, writes it down, and moves tenants. What came of it is told of those that are named, and of those
+/// whose data is in the way.
+async fn decide(app: &App, snapshot: &Snapshot, plan: Plan) -> Result<Response, ApiError> {
+    let Plan { plugin, before, after, mut named, taken_back, force, end } = plan;
+    let looked = look(app, snapshot, &plugin, &after, end).await;
+    if let Some(refusal) = looked.refusal(&plugin, &after).filter(|_| !force) {
+        return Err(refusal);
+    }
+    let revision = app.control().rollout_put(after.row(&plugin)).await?.map_err(|db::Stale| revision::stale())?;
     let mut changed = Changed::new(plugin.as_str()).to(told(&after));
-    changed.before = before.map(told);
+    changed.before = before.as_ref().map(told);
     if let Err(error) = app.registry().decide().await {
         // It is decided, and counts with the next decision that can be read.
         return Ok(changed.with(ApiError::from(error)));
     }
     let moves = app.registry().lifecycle().moves();
-    for tenant in moves.tenants(plugin).union(&after.tenants) {
+    for tenant in moves.tenants(&plugin).union(&named) {
         // Who decides anew wants it tried anew.
         app.registry().retry(tenant);
     }
-    let stay = looked.stay.into_iter().map(|(tenant, _)| tenant).collect();
-    let (outcomes, late) = outcomes(app, plugin, &after, &stay, end).await;
-    app.registry().settle_soon(plugin);
+    named.extend(looked.stay.into_iter().map(|(tenant, _)| tenant));
+    let (outcomes, late) = outcomes(app, &plugin, &after, &named, end).await;
+    app.registry().settle_soon(&plugin);
     let after = Rollout { revision, ..after };
-    let not_reached = looked.late.iter().chain(&late).map(ToString::to_string).collect();
-    let view = RolloutView { outcomes, not_reached, ..RolloutView::new(&app.registry().snapshot(), plugin, &after) };
+    let mut view = RolloutView::new(&app.registry().snapshot(), &plugin, &after);
+    view.outcomes = outcomes;
+    view.not_reached = looked.late.iter().chain(&late).map(ToString::to_string).collect();
+    view.taken_back = taken_back.map(|version| version.to_string());
     Ok(changed.with(revision::tagged(revision, Success(view))))
 }
 
 fn told(rollout: &Rollout) -> serde_json::Value {
-    let Rollout { version, previous, percent, tenants, .. } = rollout;
-    json!({ "version": version, "previous": previous, "percent": percent, "tenants": tenants })
+    serde_json::to_value(Given::new(rollout)).unwrap_or_default()
 }
 
-/// What those have who do not take part: what everybody had before.
-fn previous(snapshot: &Snapshot, plugin: &PluginId, before: Option<&Rollout>, version: &Version) -> Option<Version> {
-    match before {
-        Some(rollout) if rollout.version == *version => rollout.previous.clone(),
-        // A rollout that reached everybody is what everybody has; of one that did not, the others' version.
-        Some(rollout) if rollout.percent == 100 => Some(rollout.version.clone()),
-        Some(rollout) => rollout.previous.clone().filter(|previous| previous != version),
-        None => {
-            let others =
-                || versions(snapshot, plugin).map(|known| &known.key().version).filter(|known| *known != version);
-            let serving = serving(snapshot, plugin).filter(|serving| serving != version);
-            serving.or_else(|| others().filter(|known| *known < version).max().or_else(|| others().max()).cloned())
+/// What tenants have now, with the way back.
+fn now(snapshot: &Snapshot, plugin: &PluginId) -> Result<Rollout, ApiError> {
+    let remembered = snapshot.choices().remembered(plugin);
+    if let Some(rollout) = remembered.filter(|rollout| !rollout.ended) {
+        return Ok(rollout.clone());
+    }
+    let highest = || versions(snapshot, plugin).map(|known| &known.key().version).max().cloned();
+    let base = serving(snapshot, plugin).or_else(highest).ok_or_else(|| no_plugin(plugin.as_str()))?;
+    let present = Rollout::present(base.clone(), higher_than(snapshot, plugin, &base));
+    Ok(remembered.map_or_else(|| present.clone(), |past| past.followed_by(plugin, present.clone())))
+}
+
+/// The tenants that have a higher version than most, because they have set what it requires. Those that are pinned are
+/// not among them: that counts before every rollout.
+fn higher_than(snapshot: &Snapshot, plugin: &PluginId, base: &Version) -> Vec<(Version, BTreeSet<TenantId>)> {
+    let mut higher: Vec<(Version, BTreeSet<TenantId>)> = Vec::new();
+    for tenant in snapshot.choices().tenants() {
+        if snapshot.choices().decision(tenant, plugin).pin.is_some() {
+            continue;
+        }
+        let Some(Served::Active(serving)) = snapshot.view(tenant).served(plugin.as_str()).cloned() else { continue };
+        let version = serving.key().version.clone();
+        match higher.iter_mut().find(|(known, _)| *known == version) {
+            Some((_, tenants)) => _ = tenants.insert(tenant.clone()),
+            None if version > *base => higher.push((version, BTreeSet::from([tenant.clone()]))),
+            None => {}
         }
     }
+    higher
+}
+
+/// What was before the last decision, or what is the next lower version; none if there is neither.
+fn before(snapshot: &Snapshot, plugin: &PluginId, now: &Rollout) -> Option<Rollout> {
+    let ended = snapshot.choices().remembered(plugin).filter(|past| past.ended && now.ended);
+    if let Some(past) = ended.filter(|past| !past.gives_the_same_as(now, plugin)) {
+        return Some(Rollout { ended: false, ..past.clone() });
+    }
+    let loaded: Vec<&Version> = versions(snapshot, plugin).map(|known| &known.key().version).collect();
+    now.back(plugin, &loaded)
 }
 
 /// What tenants have that stand outside every rollout.
@@ -255,29 +253,34 @@ fn serving(snapshot: &Snapshot, plugin: &PluginId) -> Option<Version> {
     active.next().map(|known| known.key().version.clone())
 }
 
+fn is_loaded(snapshot: &Snapshot, plugin: &PluginId, version: &Version) -> bool {
+    versions(snapshot, plugin).any(|known| known.key().version == *version)
+}
+
+/// Those that lie in a file.
 fn versions<'a>(snapshot: &'a Snapshot, plugin: &PluginId) -> impl Iterator<Item = &'a Arc<Plugin>> {
-    snapshot.plugins().iter().filter(move |known| known.key().id == *plugin)
+    let is_it = move |known: &&Arc<Plugin>| known.key().id == *plugin && snapshot.kept_for(known).is_none();
+    snapshot.plugins().iter().filter(is_it)
 }
 
 fn known(snapshot: &Snapshot, id: &str) -> Result<PluginId, ApiError> {
     let loaded = snapshot.plugins().iter().map(|plugin| &plugin.key().id);
-    // A rollout outlives the files it speaks of.
-    let mut known = loaded.chain(snapshot.choices().rollouts().keys());
-    let found = known.find(|known| known.as_str() == id).cloned();
-    found.ok_or_else(|| ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")))
+    // A rollout outlives files that are taken out by hand.
+    let mut known = loaded.chain(snapshot.choices().rollouts().map(|(plugin, _)| plugin));
+    known.find(|known| known.as_str() == id).cloned().ok_or_else(|| no_plugin(id))
 }
 
-fn loaded(app: &App, snapshot: &Snapshot, plugin: &PluginId, text: &str) -> Result<Version, ApiError> {
-    let version = Version::parse(text).map_err(|error| wrong("version", format!("is no version: {error}")))?;
+fn loaded(app: &App, snapshot: &Snapshot, plugin: &PluginId, field: &str, text: &str) -> Result<Version, ApiError> {
+    let version = Version::parse(text).map_err(|error| wrong(field, format!("is no version: {error}")))?;
     match versions(snapshot, plugin).find(|known| known.key().version == version) {
         Some(known) if app.registry().lifecycle().is_leaving(known) => {
-            return Err(wrong("version", "is being uninstalled".to_owned()));
+            return Err(wrong(field, "is being uninstalled".to_owned()));
         }
         Some(_) => return Ok(version),
         None => {}
     }
     let known: Vec<String> = versions(snapshot, plugin).map(|known| known.key().version.to_string()).collect();
-    Err(wrong("version", format!("is not loaded; of {plugin} there is {}", known.join(", "))))
+    Err(wrong(field, format!("is not loaded; of {plugin} there is {}", known.join(", "))))
 }
 
 async fn existing(app: &App, named: Vec<String>) -> Result<BTreeSet<TenantId>, ApiError> {
@@ -305,15 +308,4 @@ fn percent(percent: u8) -> Result<u8, ApiError> {
 
 fn wrong(field: &str, message: String) -> ApiError {
     ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
-}
-
-fn no_rollout(plugin: &PluginId) -> ApiError {
-    let message = format!("there is no rollout of {plugin}: every tenant gets its highest version that works");
-    ApiError::not_found("rollout_not_found", message)
-}
-
-fn nothing_before(plugin: &PluginId, version: Option<&Version>) -> ApiError {
-    let now = version.map(|version| format!("; tenants have {version}")).unwrap_or_default();
-    let message = format!("there is no other version of {plugin} to go back to{now}");
-    ApiError::new(StatusCode::CONFLICT, "nothing_before", message)
 }

@@ -1,3 +1,4 @@
+use super::rollout::Step;
 use super::*;
 
 fn plugin(id: &str) -> PluginId {
@@ -17,13 +18,11 @@ fn key(id: &str, text: &str) -> PluginKey {
 }
 
 fn rollout(percent: u8, tenants: &[&str]) -> Rollout {
-    Rollout {
-        version: version("1.1.0"),
-        previous: Some(version("1.0.0")),
-        percent,
-        tenants: tenants.iter().map(|id| tenant(id)).collect(),
-        revision: 1,
-    }
+    Rollout { base: version("1.0.0"), steps: vec![step(percent, tenants)], ended: false, revision: 1 }
+}
+
+fn step(percent: u8, tenants: &[&str]) -> Step {
+    Step { version: version("1.1.0"), percent, tenants: tenants.iter().map(|id| tenant(id)).collect() }
 }
 
 fn tenants() -> impl Iterator<Item = TenantId> {
@@ -33,7 +32,7 @@ fn tenants() -> impl Iterator<Item = TenantId> {
 #[test]
 fn a_share_grows_and_never_swaps_its_tenants() {
     let crm = plugin("crm");
-    let included = |percent| tenants().filter(|id| rollout(percent, &[]).includes(&crm, id)).collect::<BTreeSet<_>>();
+    let included = |percent| tenants().filter(|id| step(percent, &[]).includes(&crm, id)).collect::<BTreeSet<_>>();
     let mut before = included(0);
     assert!(before.is_empty());
     for percent in 1..=100 {
@@ -48,7 +47,7 @@ fn a_share_grows_and_never_swaps_its_tenants() {
 
 #[test]
 fn another_plugin_begins_with_other_tenants() {
-    let first = |id: &str| tenants().filter(|t| rollout(10, &[]).includes(&plugin(id), t)).collect::<BTreeSet<_>>();
+    let first = |id: &str| tenants().filter(|t| step(10, &[]).includes(&plugin(id), t)).collect::<BTreeSet<_>>();
     assert!(first("crm").intersection(&first("analytics")).count() < 40);
 }
 
@@ -65,9 +64,9 @@ fn a_pin_counts_before_a_rollout_and_that_before_nothing() {
     let of = |id: Option<&str>| choices.of(id.map(tenant).as_ref(), plugins.iter(), None);
     let wanted = |id| of(id).wanted.get(&plugin("crm")).cloned();
 
-    assert_eq!(wanted(Some("acme")), Some(Wanted::RolledOut(Some(version("1.1.0")))));
-    assert_eq!(wanted(Some("other")), Some(Wanted::RolledOut(Some(version("1.0.0")))));
-    assert_eq!(wanted(None), Some(Wanted::RolledOut(Some(version("1.0.0")))));
+    assert_eq!(wanted(Some("acme")), Some(Wanted::RolledOut(version("1.1.0"))));
+    assert_eq!(wanted(Some("other")), Some(Wanted::UpTo(version("1.0.0"))));
+    assert_eq!(wanted(None), Some(Wanted::UpTo(version("1.0.0"))));
     assert_eq!(wanted(Some("pinned")), Some(Wanted::Pinned(pin)));
     assert_eq!(of(Some("acme")).wanted.get(&plugin("analytics")), None);
     assert!(of(Some("acme")).enabled.len() == 2 && of(Some("off")).enabled.len() == 1);
@@ -85,7 +84,7 @@ fn a_tenant_that_could_not_be_moved_stays_on_what_ran_before() {
     let wanted = |choices: &Choices, setbacks: &Setbacks, plugins: &[PluginKey]| {
         choices.of(Some(&tenant("acme")), plugins.iter(), Some(setbacks)).wanted.remove(&crm)
     };
-    let before = Some(Wanted::RolledOut(Some(version("1.0.0"))));
+    let before = Some(Wanted::StaysOn(version("1.0.0")));
     assert_eq!(wanted(&choices, &failed(&["1.1.0"]), &plugins), before, "not 1.0.5, which it never ran");
     assert_eq!(wanted(&choices, &failed(&["1.0.5"]), &plugins), None, "the highest has not failed");
     assert_eq!(wanted(&choices, &failed(&["1.1.0", "1.0.0"]), &plugins), None, "what ran before fails too");

@@ -2,25 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use semver::Version;
 use serde::Serialize;
 
 use super::{InstallError, Pair, blocking, sync};
+use crate::db::DbError;
 use crate::id::{PluginId, TenantId};
-use crate::registry::Registry;
+use crate::registry::choices::rollout::Rollout;
 use crate::registry::directory;
 use crate::registry::lifecycle::Leaving;
 use crate::registry::snapshot::{Loaded, Served, Snapshot, TenantView};
+use crate::registry::{Registry, RegistryError};
 use crate::runtime::PluginKey;
 
 /// A plugin that would not work any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
     pub plugin: String,
-    /// None when it is every tenant that has decided nothing; then further tenants are not named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenants: Option<Vec<String>>,
+    /// For whom, of the tenants that there are.
+    pub tenants: Vec<String>,
+    /// Whether it is every tenant that has decided and set nothing, and so those to come as well.
+    pub by_default: bool,
     /// Why it would not.
     pub reason: String,
 }
@@ -31,6 +34,8 @@ pub struct Removed {
     pub file_name: String,
     /// Who does not work any more, where that was forced.
     pub broken: Vec<Broken>,
+    /// Whether a rollout spoke of it, which does not any more: what comes back under this version waits for a new one.
+    pub rolled_out: bool,
 }
 
 impl Registry {
@@ -50,7 +55,7 @@ impl Registry {
         }
         let refused = || snapshot.rejected().iter().find(|file| file.key.as_ref().is_some_and(is_it));
         let (file_name, broken) = match (plugin, refused()) {
-            (Some(plugin), _) => (plugin.file_name.clone(), broken_without(&snapshot, plugin.key())),
+            (Some(plugin), _) => (plugin.file_name.clone(), self.broken_without(&snapshot, plugin.key(), force).await?),
             (None, Some(file)) => (file.file_name.clone(), Vec::new()),
             (None, None) => return Err(InstallError::Unknown(id.to_owned(), version.to_owned())),
         };
@@ -71,11 +76,35 @@ impl Registry {
             })
             .await?;
         }
+        // Before it is gone from the snapshot, so that the next one has both.
+        let rolled_out = match plugin {
+            Some(plugin) => self.rollout_without(&snapshot, plugin.key()).await,
+            None => Ok(false),
+        };
         if let Err(error) = self.removed(&file_name).await {
             leaving.into_iter().for_each(Leaving::until_gone);
             return Err(error.into());
         }
-        Ok(Removed { file_name, broken })
+        Ok(Removed { file_name, broken, rolled_out: rolled_out.map_err(RegistryError::from)? })
+    }
+
+    /// Forgets what was decided about a version that goes for good. Whether there was something.
+    async fn rollout_without(&self, snapshot: &Snapshot, key: &PluginKey) -> Result<bool, DbError> {
+        loop {
+            let mut rows = self.control.rollout_list().await?.into_iter();
+            let Some(row) = rows.find(|row| row.plugin == key.id.as_str()) else { return Ok(false) };
+            let revision = row.revision;
+            let rollout = Rollout::read(row).filter(|rollout| rollout.mentions(&key.version) || is_last(snapshot, key));
+            let Some(rollout) = rollout else { return Ok(false) };
+            let written = match rollout.without(&key.version, &others(snapshot, key)) {
+                Some(rest) => self.control.rollout_put(rest.row(&key.id)).await?.map(drop),
+                None => self.control.rollout_delete(key.id.as_str(), revision).await?,
+            };
+            // Should somebody else have changed it meanwhile, that is read.
+            if written.is_ok() {
+                return Ok(true);
+            }
+        }
     }
 
     /// The file of this name, as it is shown.
@@ -94,38 +123,60 @@ impl Registry {
     }
 }
 
-/// Who works now and would not without this version: found by resolving without it, for the tenants that have decided
-/// nothing and for each of the others.
-fn broken_without(snapshot: &Snapshot, key: &PluginKey) -> Vec<Broken> {
+impl Registry {
+    /// Who works now and would not without this version: found by resolving without it, for the tenants that there are
+    /// and for those to come. With `force`, rollouts that speak of it count no more.
+    async fn broken_without(
+        &self,
+        snapshot: &Snapshot,
+        key: &PluginKey,
+        force: bool,
+    ) -> Result<Vec<Broken>, RegistryError> {
+        let tenants = self.control.tenant_list().await?;
+        let tenants: Vec<TenantId> = tenants.iter().filter_map(|tenant| TenantId::parse(&tenant.id).ok()).collect();
+        Ok(broken_without(snapshot, key, &tenants, force))
+    }
+}
+
+fn broken_without(snapshot: &Snapshot, key: &PluginKey, tenants: &[TenantId], force: bool) -> Vec<Broken> {
     let plugins = snapshot.by_file().into_values().filter(|plugin| plugin.key() != key).collect::<Vec<_>>();
     let kept = snapshot.kept().iter().filter(|kept| kept.plugin.key() != key).cloned().collect();
-    let is_last = !plugins.iter().any(|plugin| plugin.key().id == key.id);
-    let (loaded, choices) = (Loaded { plugins, kept, ..Loaded::default() }, snapshot.choices().clone());
+    let (loaded, mut choices) = (Loaded { plugins, kept, ..Loaded::default() }, snapshot.choices().clone());
+    let rollout = choices.rollout(&key.id).filter(|_| force).cloned();
+    if let Some(rollout) = rollout.and_then(|rollout| rollout.without(&key.version, &others(snapshot, key))) {
+        choices = choices.with_rollout(&key.id, rollout);
+    }
     let without = Snapshot::new(loaded, choices, snapshot.moves().clone());
+    // Of its own, as the views of all these tenants go with it.
+    let now = snapshot.with_choices(snapshot.choices().clone());
     let ids: BTreeSet<&PluginId> = snapshot.plugins().iter().map(|plugin| &plugin.key().id).collect();
     // That the plugin itself goes with its last version is what is asked for.
-    let ids = ids.into_iter().filter(|id| !(is_last && **id == key.id));
-    let tenants = snapshot.choices().tenants();
-    let views: Vec<_> =
-        tenants.into_iter().map(|tenant| (tenant, snapshot.view(tenant), without.view(tenant))).collect();
+    let ids = ids.into_iter().filter(|id| !(**id == key.id && is_last(snapshot, key)));
     let each = ids.filter_map(|id| {
-        let lost = |before: &Arc<TenantView>, after: &Arc<TenantView>| match (
-            before.served(id.as_str()),
-            after.served(id.as_str()),
-        ) {
-            (Some(Served::Active(_)), Some(Served::Inactive { reason, .. })) => Some(reason.clone()),
-            (Some(Served::Active(_)), None) => Some("no version of it is loaded".to_owned()),
-            _ => None,
-        };
-        let plugin = id.to_string();
-        if let Some(reason) = lost(snapshot.default_view(), without.default_view()) {
-            return Some(Broken { plugin, tenants: None, reason });
-        }
-        let concerned: Vec<(&TenantId, String)> =
-            views.iter().filter_map(|(tenant, before, after)| Some((*tenant, lost(before, after)?))).collect();
-        let reason = concerned.first()?.1.clone();
+        let lost =
+            |before: &TenantView, after: &TenantView| match (before.served(id.as_str()), after.served(id.as_str())) {
+                (Some(Served::Active(_)), Some(Served::Inactive { reason, .. })) => Some(reason.clone()),
+                (Some(Served::Active(_)), None) => Some("no version of it is loaded".to_owned()),
+                _ => None,
+            };
+        let by_default = lost(now.default_view(), without.default_view());
+        let concerned =
+            tenants.iter().filter_map(|tenant| Some((tenant, lost(&now.view(tenant), &without.view(tenant))?)));
+        let concerned: Vec<(&TenantId, String)> = concerned.collect();
+        let reason = by_default.as_ref().or_else(|| concerned.first().map(|(_, reason)| reason))?.clone();
         let tenants = concerned.iter().map(|(tenant, _)| tenant.to_string()).collect();
-        Some(Broken { plugin, tenants: Some(tenants), reason })
+        Some(Broken { plugin: id.to_string(), tenants, by_default: by_default.is_some(), reason })
     });
     each.collect()
+}
+
+/// The other versions of a plugin that lie in a file.
+fn others<'a>(snapshot: &'a Snapshot, key: &PluginKey) -> Vec<&'a Version> {
+    let in_a_file = snapshot.plugins().iter().filter(|known| snapshot.kept_for(known).is_none());
+    let others = in_a_file.map(|known| known.key()).filter(|known| known.id == key.id && known.version != key.version);
+    others.map(|known| &known.version).collect()
+}
+
+fn is_last(snapshot: &Snapshot, key: &PluginKey) -> bool {
+    others(snapshot, key).is_empty()
 }

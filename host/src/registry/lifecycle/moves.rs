@@ -80,7 +80,8 @@ impl Setbacks {
         let has_failed = |version: &Version| self.failed.contains_key(&(plugin.clone(), version.clone()));
         let is_wanted = |version: &Version| match wanted {
             Some(Wanted::Pinned(pin)) => pin.matches(version),
-            Some(Wanted::RolledOut(rolled_out)) => rolled_out.as_ref() == Some(version),
+            Some(Wanted::RolledOut(one) | Wanted::StaysOn(one)) => one == version,
+            Some(Wanted::UpTo(highest)) => version <= highest,
             None => true,
         };
         let best = loaded.iter().copied().filter(|version| is_wanted(version)).max()?;

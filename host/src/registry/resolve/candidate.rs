@@ -38,8 +38,12 @@ pub enum PassedOver {
     NotEnabled,
     #[error("this tenant is pinned to {pin}")]
     Pinned { pin: VersionReq },
-    #[error("{}", rolled_out(.version.as_ref()))]
-    RolledOut { version: Option<Version> },
+    #[error("a rollout gives this tenant {version}")]
+    RolledOut { version: Version },
+    #[error("{}", not_rolled_out(.version))]
+    NotRolledOut { version: Version },
+    #[error("{}", stays_on(.version))]
+    StaysOn { version: Version },
     #[error("{}", unconfigured(.fields))]
     Unconfigured { fields: Vec<String> },
     #[error("the tenant could not be moved to it: {reason}")]
@@ -74,12 +78,14 @@ pub enum Precedence {
     NotReplaced,
 }
 
-/// What a rollout means for a version that it passes over.
-pub(super) fn rolled_out(version: Option<&Version>) -> String {
-    match version {
-        Some(version) => format!("a rollout gives this tenant {version}"),
-        None => "its rollout has not reached this tenant".to_owned(),
-    }
+/// Why a tenant does not get a version that is rolled out by hand.
+pub(super) fn not_rolled_out(version: &Version) -> String {
+    format!("no rollout gives it to this tenant, which keeps {version} until one does")
+}
+
+/// Why a tenant does not get a version that nothing is wrong with.
+pub(super) fn stays_on(version: &Version) -> String {
+    format!("the tenant stays on {version}, as it could not be moved to what it is to have")
 }
 
 /// What is to be done about a version that lacks configuration.
@@ -134,6 +140,8 @@ fn refuse(
     match choices.exclude(of) {
         Some(InactiveReason::Pinned { pin }) => return Err(PassedOver::Pinned { pin }),
         Some(InactiveReason::RolledOut { version }) => return Err(PassedOver::RolledOut { version }),
+        Some(InactiveReason::NotRolledOut { version }) => return Err(PassedOver::NotRolledOut { version }),
+        Some(InactiveReason::StaysOn { version }) => return Err(PassedOver::StaysOn { version }),
         Some(InactiveReason::Unconfigured { fields }) => return Err(PassedOver::Unconfigured { fields }),
         Some(InactiveReason::Failed { reason }) => return Err(PassedOver::Failed { reason }),
         Some(_) => return Err(PassedOver::NotEnabled),

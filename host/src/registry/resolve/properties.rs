@@ -45,7 +45,8 @@ fn choices() -> impl Strategy<Value = TenantChoices> {
     let wanted = prop_oneof![
         Just(None),
         (0u64..2).prop_map(|major| Some(Wanted::Pinned(format!("^{major}").parse().unwrap()))),
-        prop::option::of(version()).prop_map(|version| Some(Wanted::RolledOut(version))),
+        version().prop_map(|version| Some(Wanted::RolledOut(version))),
+        version().prop_map(|version| Some(Wanted::UpTo(version))),
     ];
     let (failed, unconfigured) = (prop::option::of(version()), prop::option::of(version()));
     (enabled, wanted, failed, unconfigured).prop_map(|(enabled, wanted, failed, unconfigured)| TenantChoices {
@@ -123,10 +124,11 @@ proptest! {
             let is_wanted = match choices.wanted.get(&provider.id) {
                 None => true,
                 Some(Wanted::Pinned(pin)) => pin.matches(&provider.version),
-                Some(Wanted::RolledOut(chosen)) => chosen.as_ref().is_some_and(|chosen| {
+                Some(Wanted::RolledOut(chosen) | Wanted::StaysOn(chosen)) => {
                     provider.version == *chosen
                         || provider.version < *chosen && Track::of(&provider.version) != Track::of(chosen)
-                }),
+                }
+                Some(Wanted::UpTo(highest)) => provider.version <= *highest,
             };
             prop_assert!(is_wanted);
             prop_assert!(!choices.unconfigured.contains_key(&(provider.id.clone(), provider.version.clone())));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::candidate::{rolled_out, unconfigured};
+use super::candidate::{not_rolled_out, stays_on, unconfigured};
 use super::{Denied, InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
 use crate::id::PluginId;
 
@@ -64,7 +64,9 @@ impl fmt::Display for InactiveReason {
         match self {
             InactiveReason::NotEnabled => f.write_str("not enabled for this tenant"),
             InactiveReason::Pinned { pin } => write!(f, "this tenant is pinned to {pin}"),
-            InactiveReason::RolledOut { version } => f.write_str(&rolled_out(version.as_ref())),
+            InactiveReason::RolledOut { version } => write!(f, "a rollout gives this tenant {version}"),
+            InactiveReason::NotRolledOut { version } => f.write_str(&not_rolled_out(version)),
+            InactiveReason::StaysOn { version } => f.write_str(&stays_on(version)),
             InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),
             InactiveReason::Failed { reason } => write!(f, "the tenant could not be moved to it: {reason}"),
             InactiveReason::NotGranted { interface, reason } => {

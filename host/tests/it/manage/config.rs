@@ -141,6 +141,32 @@ async fn a_plugin_is_not_active_before_it_has_what_it_requires() {
 }
 
 #[tokio::test]
+async fn a_rollout_leaves_nobody_with_a_version_that_lacks_its_configuration() {
+    let more = json!({"config": [{"key": "account", "type": "string", "label": "Account", "required": true}]});
+    let files = [("a.wasm", plugin("shop", "1.0.0", json!({}))), ("b.wasm", plugin("shop", "1.1.0", more))];
+    let host = host(&files).await;
+    let (acme, beta) = (host.tenant("acme"), host.tenant("beta"));
+    let versions = async || {
+        let [acme, beta] = [acme.get("/plugins/shop/info").await, beta.get("/plugins/shop/info").await];
+        [acme, beta].map(|info| info.data(200)["version"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(versions().await, ["1.0.0", "1.0.0"]);
+    tenon(&host, &["config", "set", "shop", "account=7", "--tenant", "acme"]).unwrap();
+    assert_eq!(versions().await, ["1.1.0", "1.0.0"]);
+    for who in [["--tenants", "beta"], ["--percent", "100"]] {
+        let refused = tenon(&host, &[&["rollout", "shop", "1.1.0"], &who[..]].concat()).unwrap_err();
+        assert!(
+            refused.contains("would be left without shop: its configuration has no value for `account`"),
+            "{refused}"
+        );
+        assert_eq!(versions().await, ["1.1.0", "1.0.0"]);
+    }
+    let told = tenon(&host, &["rollout", "shop", "1.0.0", "--tenants", "beta"]).unwrap();
+    assert_eq!(told, "beta gets shop 1.0.0; the others keep 1.1.0 (acme), 1.0.0");
+    assert_eq!(versions().await, ["1.1.0", "1.0.0"], "who takes no part keeps what it is configured for");
+}
+
+#[tokio::test]
 async fn commands_show_and_set_and_take_secrets_from_elsewhere_than_the_command_line() {
     let host = host(&[("shop.wasm", shop())]).await;
     host.tenant("acme").get("/plugins/shop/info").await;

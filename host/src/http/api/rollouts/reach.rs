@@ -1,6 +1,7 @@
 //! The tenants that a rollout concerns: moved, or looked at, a few at a time until the request has to be answered.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -9,13 +10,13 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::json;
 
-use super::versions;
 use crate::app::App;
 use crate::capability::sql::SqlError;
+use crate::http::api::names::few;
 use crate::http::envelope::ApiError;
 use crate::id::{PluginId, TenantId};
-use crate::registry::choices::Rollout;
-use crate::registry::{NotReady, Served, Snapshot};
+use crate::registry::choices::rollout::Rollout;
+use crate::registry::{NotReady, Plugin, Served, Snapshot, TenantView};
 use crate::runtime::PluginKey;
 
 /// Whether a tenant was moved to the version it is to have.
@@ -30,37 +31,42 @@ pub(super) struct Outcome {
     reason: Option<String>,
 }
 
-/// What a look at the data of all tenants has shown.
+/// What a look at all tenants has shown before they are moved.
 #[derive(Default)]
 pub(super) struct Looked {
-    /// Those with whose data the version cannot work, each with the reason. They stay where they are.
+    /// Those with whose data their next version cannot work, each with the reason. They stay where they are.
     pub stay: Vec<(TenantId, String)>,
     /// Those whose data could not be looked at in time: should it not fit, they stay where they are.
     pub late: Vec<TenantId>,
+    /// Those that would have no version at all, in words, each with the reason.
+    without: Vec<(String, String)>,
 }
 
-/// Looks whether a version can work with the data of the tenants that have another.
-pub(super) async fn look(app: &App, snapshot: &Snapshot, plugin: &PluginId, to: &Version, end: Instant) -> Looked {
-    let mut looked = Looked::default();
-    let Some(target) = versions(snapshot, plugin).find(|known| known.key().version == *to) else {
-        return looked;
-    };
+/// Looks what would become of each tenant that is to get another version than it has by now. Nothing is moved.
+pub(super) async fn look(app: &App, snapshot: &Snapshot, plugin: &PluginId, after: &Rollout, end: Instant) -> Looked {
+    let now = snapshot.if_decided(snapshot.choices().clone());
+    let then = snapshot.if_decided(snapshot.choices().with_rollout(plugin, after.clone()));
+    let mut looked = Looked { without: without(snapshot, &then, plugin, after), ..Looked::default() };
     let lifecycle = app.registry().lifecycle();
     let look = async |tenant: TenantId| {
-        if Instant::now() >= end {
-            return (tenant, None);
+        let target = active(&then.view(&tenant), plugin)?;
+        if now.view(&tenant).serves(target.key()) {
+            return None;
         }
-        let fits = match lifecycle.data_state(&tenant, target, end).await {
+        if Instant::now() >= end {
+            return Some((tenant, None));
+        }
+        let fits = match lifecycle.data_state(&tenant, &target, end).await {
             Ok(state) => state.readable.map_err(|reason| reason.to_string()),
-            Err(SqlError::Timeout | SqlError::Busy) => return (tenant, None),
+            Err(SqlError::Timeout | SqlError::Busy) => return Some((tenant, None)),
             Err(error) => Err(error.to_string()),
         };
-        (tenant, Some(fits))
+        Some((tenant, Some(fits)))
     };
     let tenants = stream::iter(lifecycle.moves().tenants(plugin));
     // In their order, so that a refusal reads the same each time.
     let each: Vec<_> = tenants.map(look).buffered(lifecycle.tenants_at_once()).collect().await;
-    for (tenant, fits) in each {
+    for (tenant, fits) in each.into_iter().flatten() {
         match fits {
             Some(Ok(())) => {}
             Some(Err(reason)) => looked.stay.push((tenant, reason)),
@@ -70,36 +76,86 @@ pub(super) async fn look(app: &App, snapshot: &Snapshot, plugin: &PluginId, to: 
     looked
 }
 
-/// 409: nobody goes back, because these cannot.
-pub(super) fn in_the_way(plugin: &PluginId, to: &Version, stay: &[(TenantId, String)]) -> ApiError {
-    let tenants: Vec<&str> = stay.iter().map(|(tenant, _)| tenant.as_str()).collect();
-    let reasons: Vec<&str> = stay.iter().map(|(_, reason)| reason.as_str()).collect();
-    let message = format!(
-        "{plugin} {to} cannot work with the data of {}: {}. With force (--force, ?force=true) those tenants stay where \
-         they are, and the others go back; who restores a snapshot of theirs (tenon snapshot restore {plugin} ID \
-         --tenant T) after that goes back with it",
-        tenants.join(", "),
-        reasons.first().copied().unwrap_or_default()
-    );
-    let details = serde_json::value::to_raw_value(&json!({ "tenants": tenants, "reasons": reasons })).ok();
-    ApiError { details, ..ApiError::new(StatusCode::CONFLICT, "data_unreadable", message) }
+/// Who has a version now and would have none. Of tenants that have decided nothing one stands for all: outside every
+/// share, and then in the share of the last step.
+fn without(snapshot: &Snapshot, then: &Snapshot, plugin: &PluginId, after: &Rollout) -> Vec<(String, String)> {
+    let lost = |now: &TenantView, then: &TenantView| match (now.served(plugin.as_str()), then.served(plugin.as_str())) {
+        (Some(Served::Active(_)), Some(Served::Inactive { reason, .. })) => Some(reason.clone()),
+        (Some(Served::Active(_)), None) => Some("no such version is loaded".to_owned()),
+        _ => None,
+    };
+    let mut without = Vec::new();
+    let share = after.steps.last().filter(|step| step.percent > 0).map(|step| {
+        let all = Rollout { base: step.version.clone(), steps: Vec::new(), ..after.clone() };
+        snapshot.if_decided(snapshot.choices().with_rollout(plugin, all))
+    });
+    let default = snapshot.default_view();
+    let by_default = lost(default, then.default_view());
+    let by_default = by_default.or_else(|| lost(default, share?.default_view()));
+    without.extend(by_default.map(|reason| ("tenants that have set and pinned nothing".to_owned(), reason)));
+    for tenant in then.choices().tenants() {
+        let reason = lost(&snapshot.view(tenant), &then.view(tenant));
+        without.extend(reason.map(|reason| (tenant.to_string(), reason)));
+    }
+    without
 }
 
-/// Moves the tenants that are named and those that are told of, and tells what came of it until the end of the request; then who is left. They come
-/// in the background, or at their next request.
+fn active(view: &TenantView, plugin: &PluginId) -> Option<Arc<Plugin>> {
+    match view.served(plugin.as_str()) {
+        Some(Served::Active(serving)) => Some(serving.clone()),
+        _ => None,
+    }
+}
+
+impl Looked {
+    /// 409: nobody is moved, because these cannot be.
+    pub(super) fn refusal(&self, plugin: &PluginId, after: &Rollout) -> Option<ApiError> {
+        let (code, concerned, message) = match (self.without.first(), self.stay.first()) {
+            (Some((_, reason)), _) => {
+                let tenants: Vec<&str> = self.without.iter().map(|(tenant, _)| tenant.as_str()).collect();
+                let message = format!(
+                    "{} would be left without {plugin}: {reason}. Nothing was changed. Mend that first; with force \
+                     (--force, ?force=true) it is rolled out, and they have no version until that is mended",
+                    few(&tenants)
+                );
+                ("would_not_work", self.without.clone(), message)
+            }
+            (None, Some((_, reason))) => {
+                let tenants: Vec<&TenantId> = self.stay.iter().map(|(tenant, _)| tenant).collect();
+                let message = format!(
+                    "{plugin} {after} cannot work with the data of {}: {reason}. Nothing was changed. With force \
+                     (--force, ?force=true) all other tenants are moved; these keep the version they have, and none of \
+                     their data is changed or lost. To move one of them too, restore a snapshot of its data from before \
+                     after that (tenon snapshot list {plugin} --tenant T, tenon snapshot restore {plugin} ID --tenant \
+                     T), which loses what was written since",
+                    few(&tenants)
+                );
+                let stay = self.stay.iter().map(|(tenant, reason)| (tenant.to_string(), reason.clone()));
+                ("data_unreadable", stay.collect(), message)
+            }
+            (None, None) => return None,
+        };
+        let (tenants, reasons): (Vec<String>, Vec<String>) = concerned.into_iter().unzip();
+        let details = serde_json::value::to_raw_value(&json!({ "tenants": tenants, "reasons": reasons })).ok();
+        Some(ApiError { details, ..ApiError::new(StatusCode::CONFLICT, code, message) })
+    }
+}
+
+/// Moves these tenants, and tells what came of it until the end of the request; then who is left. They come in the
+/// background, or at their next request.
 pub(super) async fn outcomes(
     app: &App,
     plugin: &PluginId,
     rollout: &Rollout,
-    told_of: &BTreeSet<TenantId>,
+    tenants: &BTreeSet<TenantId>,
     end: Instant,
 ) -> (Vec<Outcome>, Vec<TenantId>) {
     let move_one = async |tenant: &TenantId| match end.checked_duration_since(Instant::now()) {
-        Some(wait) => outcome(app, plugin, tenant, &rollout.version, wait).await.ok_or_else(|| tenant.clone()),
+        Some(wait) => outcome(app, plugin, tenant, rollout, wait).await.ok_or_else(|| tenant.clone()),
         None => Err(tenant.clone()),
     };
     let at_once = app.registry().lifecycle().tenants_at_once();
-    let moved: Vec<_> = stream::iter(rollout.tenants.union(told_of)).map(move_one).buffered(at_once).collect().await;
+    let moved: Vec<_> = stream::iter(tenants).map(move_one).buffered(at_once).collect().await;
     let (mut outcomes, mut late) = (Vec::new(), Vec::new());
     for moved in moved {
         match moved {
@@ -115,9 +171,10 @@ async fn outcome(
     app: &App,
     plugin: &PluginId,
     tenant: &TenantId,
-    version: &Version,
+    rollout: &Rollout,
     wait: Duration,
 ) -> Option<Outcome> {
+    let version = rollout.version_of(plugin, tenant);
     let (serving, hindered) = match app.registry().ready(tenant, plugin.as_str(), wait).await {
         Ok(view) => match view.served(plugin.as_str()) {
             Some(Served::Active(serving)) => (Some(serving.key().version.clone()), None),
@@ -127,12 +184,26 @@ async fn outcome(
         Err(NotReady::Moving { .. }) => return None,
         Err(error) => (None, Some(error.to_string())),
     };
-    let key = PluginKey { id: plugin.clone(), version: version.clone() };
-    let failed = app.registry().lifecycle().moves().failed(tenant, &key);
     let moved = serving.as_ref() == Some(version);
-    let reason = failed.map(|failed| failed.failure.to_string()).or(hindered).filter(|_| !moved);
-    let pinned = || "the tenant's own choice stands before it".to_owned();
-    let reason = if moved { None } else { Some(reason.unwrap_or_else(pinned)) };
+    let reason = (!moved).then(|| hindrance(app, plugin, tenant, version, hindered));
     let version = serving.map(|version| version.to_string());
     Some(Outcome { tenant: tenant.to_string(), moved, version, reason })
+}
+
+/// Why a tenant does not have the version that a rollout gives it.
+fn hindrance(app: &App, plugin: &PluginId, tenant: &TenantId, version: &Version, hindered: Option<String>) -> String {
+    let snapshot = app.registry().snapshot();
+    let decision = snapshot.choices().decision(tenant, plugin);
+    if !decision.enabled {
+        return format!("it is switched off there (tenon plugin enable {plugin} --tenant {tenant})");
+    }
+    if let Some(pin) = decision.pin.filter(|pin| !pin.matches(version)) {
+        return format!("the tenant is pinned to {pin} (tenon plugin unpin {plugin} --tenant {tenant})");
+    }
+    let key = PluginKey { id: plugin.clone(), version: version.clone() };
+    if let Some(failed) = app.registry().lifecycle().moves().failed(tenant, &key) {
+        return failed.failure.to_string();
+    }
+    let told = || format!("{version} does not work there (tenon explain {plugin} --tenant {tenant})");
+    hindered.unwrap_or_else(told)
 }

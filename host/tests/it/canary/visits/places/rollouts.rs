@@ -12,7 +12,7 @@ pub struct Rollouts;
 
 #[async_trait(?Send)]
 impl Place for Rollouts {
-    /// Only the first tenant gets it; the other hears that it does not.
+    /// Only the first tenant is named; the other keeps what it has and hears nothing of it.
     async fn plant(&self, installation: &Installation, tenant: &mut Tenant) {
         if installation.operator.get(PATH).await.status == 404 {
             let named = json!({"version": "1.0.0", "tenants": [tenant.id]});

@@ -28,7 +28,7 @@ mod contract;
 
 use async_trait::async_trait;
 
-pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditRecord};
+pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditPart, AuditRecord};
 pub use self::choices::{Choices, Rollout, Stale, TenantPlugin};
 pub use self::configuration::{ConfigRow, Configuration};
 pub use self::error::DbError;

@@ -98,9 +98,9 @@ async fn a_rollout_says_why_each_tenant_has_what_it_has() {
     let host = host().await;
     tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
     let told = tenon(&host, &["explain", "caller", "--tenant", "beta"]).unwrap();
-    assert!(told.contains("passed over: greeter 1.1.0 — a rollout gives this tenant 1.0.0"), "{told}");
+    assert!(told.contains("passed over: greeter 1.1.0 — its rollout gives 1.0.0 instead"), "{told}");
     let told = tenon(&host, &["explain", "greeter", "--tenant", "acme"]).unwrap();
-    assert!(told.contains("greeter 1.0.0 — inactive: a rollout gives this tenant 1.1.0"), "{told}");
+    assert!(told.contains("greeter 1.0.0 — inactive: its rollout gives 1.1.0 instead"), "{told}");
 }
 
 #[tokio::test]

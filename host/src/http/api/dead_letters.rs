@@ -56,9 +56,9 @@ impl From<DeadLetter> for LetterView {
 
 impl LetterView {
     fn changed(&self) -> Changed {
-        let EventView { id, topic, .. } = &self.event;
+        let EventView { id, topic, tenant, .. } = &self.event;
         let before = json!({ "event": id, "type": topic, "subscriber": self.subscriber, "error": self.error });
-        Changed::new(self.letter.to_string()).from(before)
+        Changed::new(self.letter.to_string()).of(tenant.clone()).from(before)
     }
 }
 

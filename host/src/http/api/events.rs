@@ -62,7 +62,7 @@ pub(super) struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     partitionkey: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     correlationid: String,
     hops: i64,
     sequence: i64,

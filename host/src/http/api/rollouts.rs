@@ -178,13 +178,14 @@ async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiEr
     let plugin = known(&snapshot, id)?;
     let before = snapshot.choices().rollouts().get(&plugin).ok_or_else(|| no_rollout(&plugin))?;
     let revision = revision::read(headers, before.revision)?;
+    let changed = Changed::new(plugin.as_str()).from(told(before)).moving(plugin.clone(), snapshot.clone());
     app.control().rollout_delete(plugin.as_str(), revision).await?.map_err(|db::Stale| revision::stale())?;
     let answer = || {
         app.registry().settle_soon(&plugin);
         let version = serving(&app.registry().snapshot(), &plugin);
         Success(json!({ "plugin": plugin, "version": version })).into_response()
     };
-    Ok(Changed::new(plugin.as_str()).from(told(before)).decided(app, answer).await)
+    Ok(changed.decided(app, answer).await)
 }
 
 /// Writes it down, and moves tenants. What came of it is told of those that the rollout names, and of those whose data
@@ -207,7 +208,7 @@ async fn decide(
         updated_at: Timestamp::now(),
     };
     let revision = app.control().rollout_put(row).await?.map_err(|db::Stale| revision::stale())?;
-    let mut changed = Changed::new(plugin.as_str()).to(told(&after));
+    let mut changed = Changed::new(plugin.as_str()).to(told(&after)).moving(plugin.clone(), app.registry().snapshot());
     changed.before = before.map(told);
     if let Err(error) = app.registry().decide().await {
         // It is decided, and counts with the next decision that can be read.

@@ -55,7 +55,7 @@ pub(super) async fn create(
         return Ok(Changed::new(id.as_str()).with(error));
     };
     app.runtime().announcements().tell(&id, "tenant.created", id.as_str(), json!({ "tenant": tenant.id }));
-    let changed = Changed::new(id.as_str()).to(json!({ "id": tenant.id }));
+    let changed = Changed::new(id.as_str()).of(Some(id.as_str())).to(json!({ "id": tenant.id }));
     Ok(changed.with((StatusCode::CREATED, Success(TenantView::from(tenant)))))
 }
 

@@ -36,6 +36,7 @@ pub use json::MAX_MANIFEST_BYTES;
 pub use model::{Author, Dependency, Endpoint, Hook, Manifest, Method, OutboundHost, Permission, Service};
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
+pub use shape::nearest;
 pub use text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, Pattern, PermissionName, PermissionPart,
     WebUrl,

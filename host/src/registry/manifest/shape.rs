@@ -18,7 +18,7 @@ pub(super) fn check(document: &Value, schema: &Value, problems: &mut Problems) {
 }
 
 /// The name among `known` that someone who wrote `word` most likely meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const ALIKE: f64 = 0.85;
     let alike = |name: &str| strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase());
     let rated = known.into_iter().map(|name| (alike(name), name));

@@ -34,9 +34,9 @@ pub enum PassedOver {
     Itself,
     #[error("{importer} is not granted {service}")]
     NotGranted { importer: PluginId, service: ServiceName },
-    #[error("not enabled for this tenant")]
+    #[error("not enabled for the tenant")]
     NotEnabled,
-    #[error("this tenant is pinned to {pin}")]
+    #[error("the tenant is pinned to {pin}")]
     Pinned { pin: VersionReq },
     #[error("{}", rolled_out(.version.as_ref()))]
     RolledOut { version: Option<Version> },
@@ -77,8 +77,8 @@ pub enum Precedence {
 /// What a rollout means for a version that it passes over.
 pub(super) fn rolled_out(version: Option<&Version>) -> String {
     match version {
-        Some(version) => format!("a rollout gives this tenant {version}"),
-        None => "its rollout has not reached this tenant".to_owned(),
+        Some(version) => format!("its rollout gives {version} instead"),
+        None => "its rollout has not come so far".to_owned(),
     }
 }
 

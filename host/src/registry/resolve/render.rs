@@ -62,8 +62,8 @@ impl fmt::Display for Status {
 impl fmt::Display for InactiveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InactiveReason::NotEnabled => f.write_str("not enabled for this tenant"),
-            InactiveReason::Pinned { pin } => write!(f, "this tenant is pinned to {pin}"),
+            InactiveReason::NotEnabled => f.write_str("not enabled for the tenant"),
+            InactiveReason::Pinned { pin } => write!(f, "the tenant is pinned to {pin}"),
             InactiveReason::RolledOut { version } => f.write_str(&rolled_out(version.as_ref())),
             InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),
             InactiveReason::Failed { reason } => write!(f, "the tenant could not be moved to it: {reason}"),

@@ -59,11 +59,11 @@ pub(super) struct Body {
 /// No host answered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
-    #[error("no host answers at {place}: start one with `tenon serve`, or name another with --url")]
-    Nobody { place: String, source: reqwest::Error },
+    #[error("no host answers at {place}: start one with `tenon serve`, or name another with --url ({cause})")]
+    Nobody { place: String, cause: String },
     /// It was asked, so what was asked for may be done or not.
     #[error("{why}{}", if *.changes { "; it may have been done all the same: `tenon audit` tells" } else { "" })]
-    Lost { why: String, changes: bool, source: reqwest::Error },
+    Lost { why: String, changes: bool },
 }
 
 #[derive(Deserialize)]
@@ -207,12 +207,15 @@ impl Connection {
     /// What a request without an answer means.
     fn no_answer(&self, source: reqwest::Error, changes: bool) -> NoAnswer {
         let place = self.place();
+        // The innermost says what happened; those around it say that a request was made.
+        let causes = std::iter::successors(Some(&source as &dyn std::error::Error), |error| error.source());
+        let cause = causes.last().map(ToString::to_string).unwrap_or_default();
         let why = match source.is_timeout() {
-            _ if source.is_connect() || source.is_builder() => return NoAnswer::Nobody { place, source },
+            _ if source.is_connect() || source.is_builder() => return NoAnswer::Nobody { place, cause },
             true => format!("the host at {place} has not answered in time"),
-            false => format!("the connection to the host at {place} broke off before it had answered"),
+            false => format!("the connection to the host at {place} broke off before it had answered ({cause})"),
         };
-        NoAnswer::Lost { why, changes, source }
+        NoAnswer::Lost { why, changes }
     }
 
     /// The socket counts where nobody names another place and it is there.
@@ -270,14 +273,14 @@ impl Answer {
 
 impl Failure {
     fn told(&self, status: StatusCode) -> String {
+        if self.code == "tenant_required" {
+            return "say which tenant it is about: --tenant acme, or TENON_TENANT".to_owned();
+        }
         let mut told = self.message.clone();
         // Of one field the message says it all.
         let fields = self.fields.iter().filter(|field| !self.message.contains(&field.message));
         for Field { field, message } in fields {
             told.push_str(&format!("\n  {field}: {message}"));
-        }
-        if self.code == "tenant_required" {
-            told.push_str("\n  a command names it with --tenant or TENON_TENANT");
         }
         if status == StatusCode::UNAUTHORIZED {
             told.push_str(

@@ -201,7 +201,12 @@ impl Show {
         for version in versions.as_array().into_iter().flatten() {
             if let Some(reason) = version["reason"].as_str() {
                 let reason: Vec<String> = reason.lines().map(visible).collect();
-                print(&format!("\n{} {} is not active: {}", self.plugin, text(version, "version"), reason.join("\n  ")))?;
+                print(&format!(
+                    "\n{} {} is not active: {}",
+                    self.plugin,
+                    text(version, "version"),
+                    reason.join("\n  ")
+                ))?;
             }
         }
         Ok(())

@@ -94,7 +94,8 @@ fn without(text: &str, line: usize) -> Option<String> {
     let first = text.lines().nth(line.checked_sub(1)?).filter(|line| !line.trim().is_empty())?;
     let rest = text.lines().skip(line);
     let after = if is_section(first) { rest.take_while(|line| !is_section(line)).count() } else { 0 };
-    let kept = text.lines().enumerate().map(|(at, kept)| if (line - 1..=line - 1 + after).contains(&at) { "" } else { kept });
+    let kept =
+        text.lines().enumerate().map(|(at, kept)| if (line - 1..=line - 1 + after).contains(&at) { "" } else { kept });
     Some(kept.collect::<Vec<_>>().join("\n"))
 }
 

@@ -107,7 +107,8 @@ async fn a_file_that_is_refused_is_in_the_log_once_with_its_hash_and_the_reason(
     run(&host, &["plugin", "install", sent.to_str().unwrap()]).await.failure();
     let uploaded = entries(&host, &["--operation", "plugins.install"]).await;
     assert_eq!(known(&uploaded[0]), (json!("worse.wasm"), json!("rejected"), json!("worse.wasm")));
-    let nameless = component(&[("tenon:manifest", r#"{"id": "half", "name": "Half", "version": "1.2.3", "endpoints": [1]}"#)]);
+    let nameless =
+        component(&[("tenon:manifest", r#"{"id": "half", "name": "Half", "version": "1.2.3", "endpoints": [1]}"#)]);
     fs::write(&sent, nameless).unwrap();
     run(&host, &["plugin", "install", sent.to_str().unwrap()]).await.failure();
     let uploaded = entries(&host, &["--operation", "plugins.install", "--outcome", "rejected"]).await;

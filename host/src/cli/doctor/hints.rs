@@ -54,7 +54,9 @@ mod tests {
     fn each_reason_has_its_command() {
         let told = |reason: Value| inactive("crm", "1.1.0", &reason);
         assert!(told(json!({"kind": "rolledOut"})).contains("`tenon rollout crm 1.1.0 --percent 100`"));
-        assert!(told(json!({"kind": "unconfigured", "fields": ["a", "b"]})).contains("set crm a=VALUE b=VALUE --tenant"));
+        assert!(
+            told(json!({"kind": "unconfigured", "fields": ["a", "b"]})).contains("set crm a=VALUE b=VALUE --tenant")
+        );
         let provider = json!({"kind": "providerInactive", "provider": {"id": "db", "version": "1.0.0"}});
         assert_eq!(told(provider), "mend db first: `tenon explain db`");
         assert_eq!(told(Value::Null), "`tenon explain crm` tells more of a running host");

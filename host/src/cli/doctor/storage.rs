@@ -85,7 +85,8 @@ fn sound(look: &Look<'_>, databases: &[Database], findings: &mut Findings) {
     }
     let (all, time) = (databases.len(), PATIENCE.as_secs());
     if looked < all {
-        let what = format!("{looked} of {all} databases were looked through in {time} s, {} of them sound", looked - ill);
+        let what =
+            format!("{looked} of {all} databases were looked through in {time} s, {} of them sound", looked - ill);
         findings.hint("storage", what, Some("look through all of them with --all-databases".into()));
     } else if ill == 0 {
         findings.ok("storage", format!("every database of a tenant is sound: {all} looked through"));

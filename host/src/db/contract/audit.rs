@@ -53,7 +53,11 @@ pub(super) async fn entries_are_found_again_and_stay(db: &dyn ControlPlane) {
     assert_eq!(read, written[1]);
     assert_eq!(find(AuditFilter { before: Some(found[1].sequence), ..all() }, 100).await, "10", "the page after");
 
-    let part = |tenant: &str| AuditPart { tenant: tenant.into(), before: None, after: Some(format!("{{\"of\":\"{tenant}\"}}")) };
+    let part = |tenant: &str| AuditPart {
+        tenant: tenant.into(),
+        before: None,
+        after: Some(format!("{{\"of\":\"{tenant}\"}}")),
+    };
     let parts = vec![part("acme"), part("gamma")];
     db.audit_append(AuditEntry { parts, ..entry(4, "local", None, "plugins.purge") }).await.unwrap();
     assert_eq!(find(all(), 2).await, "43", "who reads the whole reads no parts");

@@ -97,10 +97,14 @@ fn exists(operation: &str) -> Result<(), ApiError> {
     if known.contains(operation) || known.iter().any(|known| is_kind(&known)) {
         return Ok(());
     }
-    let kinds: BTreeSet<String> = known.iter().filter_map(|known| Some(format!("{}.", known.split_once('.')?.0))).collect();
+    let kinds: BTreeSet<String> =
+        known.iter().filter_map(|known| Some(format!("{}.", known.split_once('.')?.0))).collect();
     let all = known.iter().copied().chain(kinds.iter().map(String::as_str));
     let meant = nearest(operation, all).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
     let list = known.iter().copied().collect::<Vec<_>>().join(", ");
-    let message = format!("is `{}`, which is no operation{meant} There are {list}, and all of a kind, as `keys.`", excerpt(operation));
+    let message = format!(
+        "is `{}`, which is no operation{meant} There are {list}, and all of a kind, as `keys.`",
+        excerpt(operation)
+    );
     Err(ApiError::invalid(vec![WrongField { field: "operation".to_owned(), message }]))
 }

@@ -86,10 +86,11 @@ pub(super) async fn install(
             return Err(ApiError::new(StatusCode::CONFLICT, "ambiguous", message));
         }
     };
-    let key = entry.manifest.as_ref().ok().map(|manifest| PluginKey {
-        id: manifest.id.clone(),
-        version: manifest.version.clone(),
-    });
+    let key = entry
+        .manifest
+        .as_ref()
+        .ok()
+        .map(|manifest| PluginKey { id: manifest.id.clone(), version: manifest.version.clone() });
     let sent = Sent { file_name: Some(entry.file_name.clone()), key, sha256: entry.sha256.clone() };
     match copied(&app, entry).await {
         Ok(upload) => finish(&app, upload, sent).await,

@@ -162,12 +162,7 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     }
 }
 
-async fn parts(
-    app: &App,
-    mut form: Multipart<'_>,
-    upload: &mut Upload,
-    sent: &mut Sent,
-) -> Result<(), ApiError> {
+async fn parts(app: &App, mut form: Multipart<'_>, upload: &mut Upload, sent: &mut Sent) -> Result<(), ApiError> {
     let signatures_bytes = usize::try_from(app.config().trust.signature_file_bytes).unwrap_or(usize::MAX);
     let mut seen: Vec<String> = Vec::new();
     let broken = |error: multer::Error| unread(&error);

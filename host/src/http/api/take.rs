@@ -70,6 +70,14 @@ fn shortened(mut path: String) -> String {
 fn misfit(whole: &str, path: &str, problem: &str) -> ApiError {
     // Where in a text it stands helps nobody who sent fields.
     let problem = problem.split(" at line ").next().unwrap_or(problem);
+    // Nor does what the host calls it.
+    let problem = match problem.split_once(", expected struct ") {
+        Some((found, _)) if found.starts_with("invalid length ") => {
+            "invalid type: an array, expected an object".to_owned()
+        }
+        Some((found, _)) => format!("{found}, expected an object"),
+        None => problem.to_owned(),
+    };
     let within = |name: &str| match path {
         "" => name.to_owned(),
         path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
@@ -84,7 +92,7 @@ fn misfit(whole: &str, path: &str, problem: &str) -> ApiError {
     } else {
         let found = ["invalid type: ", "invalid value: "].iter().find_map(|kind| problem.strip_prefix(kind));
         let field = if path.is_empty() { whole } else { path };
-        (field.to_owned(), found.map_or_else(|| problem.to_owned(), |found| format!("is {found}")))
+        (field.to_owned(), found.map_or_else(|| problem.clone(), |found| format!("is {found}")))
     };
     wrong(&shortened(field), message)
 }
@@ -113,8 +121,18 @@ mod tests {
         };
         assert_eq!(told("", "missing field `role` at line 1 column 2"), "role is required");
         assert_eq!(told("grants[0]", "missing field `kind` at line 1 column 40"), "grants[0].kind is required");
-        assert_eq!(told("x", "unknown field `x`, expected `a` or `b` at line 1 column 9"), "x is unknown, expected `a` or `b`");
-        assert_eq!(told("percent", "invalid value: integer `300`, expected u8 at line 1 column 3"), "percent is integer `300`, expected u8");
-        assert_eq!(told("", "invalid type: null, expected a map"), "body is null, expected a map");
+        assert_eq!(
+            told("x", "unknown field `x`, expected `a` or `b` at line 1 column 9"),
+            "x is unknown, expected `a` or `b`"
+        );
+        assert_eq!(
+            told("percent", "invalid value: integer `300`, expected u8 at line 1 column 3"),
+            "percent is integer `300`, expected u8"
+        );
+        assert_eq!(told("", "invalid type: null, expected struct NewKey"), "body is null, expected an object");
+        assert_eq!(
+            told("", "invalid length 1, expected struct NewKey with 4 elements"),
+            "body is an array, expected an object"
+        );
     }
 }

@@ -308,7 +308,10 @@ async fn an_older_version_is_told_with_a_command_that_works() {
     let config = config.to_str().unwrap().to_owned();
     let mut host = Host::start(scratch, &["--dev", "--config", &config]).await;
     let side_by_side = doctor(host.scratch(), &["--dev", "--config", &config]).await;
-    assert!(!side_by_side.iter().any(|found| found["about"] == "plugins" && found["level"] != "ok"), "{side_by_side:#?}");
+    assert!(
+        !side_by_side.iter().any(|found| found["about"] == "plugins" && found["level"] != "ok"),
+        "{side_by_side:#?}"
+    );
     let rollout = json!({"version": "1.0.0", "percent": 100});
     ask(host.request(Method::PUT, "/api/v1/rollouts/greeter").json(&rollout)).await.data(200);
     let found = doctor(host.scratch(), &["--dev", "--config", &config]).await;
@@ -332,5 +335,5 @@ async fn an_older_version_is_told_with_a_command_that_works() {
     let args = ["plugin", "uninstall", "greeter", "1.0.0", "--url", host.address()];
     output(host.scratch().tenon(&args)).await.success();
     let found = doctor(host.scratch(), &["--dev", "--config", &config]).await;
-    assert_eq!(told(&found, "fix"), [""; 0]);
+    assert!(!told(&found, "fix").iter().any(|fix| fix.starts_with("plugins")), "{found:#?}");
 }

@@ -79,7 +79,10 @@ async fn an_upload_is_live_when_it_is_answered_and_a_bad_one_leaves_nothing() {
     let rejected: Vec<&Value> = entries.iter().filter(|entry| entry["outcome"] == "rejected").collect();
     for entry in &rejected {
         let (reason, hash) = (entry["after"]["reason"].as_str(), entry["after"]["sha256"].as_str());
-        assert!(reason.is_some_and(|reason| !reason.is_empty()) && hash.is_some_and(|hash| hash.len() == 64), "{entry}");
+        assert!(
+            reason.is_some_and(|reason| !reason.is_empty()) && hash.is_some_and(|hash| hash.len() == 64),
+            "{entry}"
+        );
     }
     assert_eq!(rejected[0]["target"], "raw-resource 1.0.0", "what it says it is: {rejected:?}");
 }

@@ -49,10 +49,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             let path = error.path().to_string();
             match error.inner() {
                 inner if inner.is_data() => misfit("body", path.trim_matches('.'), &inner.to_string()),
-                inner => no_json(inner),
+                inner => no_json(&path, inner),
             }
         })?;
-        reader.end().map_err(|error| no_json(&error))?;
+        reader.end().map_err(|error| no_json(".", &error))?;
         Ok(Self(value))
     }
 }
@@ -97,8 +97,10 @@ fn misfit(whole: &str, path: &str, problem: &str) -> ApiError {
     wrong(&shortened(field), message)
 }
 
-fn no_json(error: &serde_json::Error) -> ApiError {
-    wrong("body", format!("is not valid JSON: {error}"))
+/// A body that cannot be read, or not as deep as it is; here the place helps.
+fn no_json(path: &str, error: &serde_json::Error) -> ApiError {
+    let field = if path == "." { "body".to_owned() } else { shortened(path.to_owned()) };
+    wrong(&field, format!("is not valid JSON: {error}"))
 }
 
 fn is_name(text: &str) -> bool {

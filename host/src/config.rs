@@ -105,6 +105,15 @@ pub struct Overrides {
     pub allow_downgrade: Option<bool>,
 }
 
+/// A configuration with all that is wrong with it.
+pub struct Survey {
+    /// As far as it is understood.
+    pub config: Config,
+    pub problems: Vec<ConfigError>,
+    /// Whether what is understood keeps the rules, so that a host could run with it.
+    pub is_settled: bool,
+}
+
 impl Config {
     /// Reads the file, where one is named, lays the overrides over it and checks the whole.
     ///
@@ -126,6 +135,23 @@ impl Config {
             Ok(()) => Ok(config),
             Err(broken) => Err(ConfigError::Broken { file: file.map(Path::to_owned), broken: Box::new(broken) }),
         }
+    }
+
+    /// Reads the same and stops at nothing: every problem, and the settings with what does not fit left out.
+    pub fn survey(file: Option<&Path>, overrides: Overrides) -> Survey {
+        let (mut config, mut problems) = match file.map(|file| (file, std::fs::read_to_string(file))) {
+            None => (Self::default(), Vec::new()),
+            Some((file, Ok(text))) => error::survey(file, &text),
+            Some((file, Err(source))) => {
+                (Self::default(), vec![ConfigError::Unreadable { file: file.to_owned(), source }])
+            }
+        };
+        config.lay_over(overrides);
+        let broken = check::all(&config);
+        let is_settled = broken.is_empty();
+        let told = |broken| ConfigError::Broken { file: file.map(Path::to_owned), broken: Box::new(broken) };
+        problems.extend(broken.into_iter().map(told));
+        Survey { config, problems, is_settled }
     }
 
     /// The whole configuration as a TOML file that says nothing but the defaults, each with its meaning.

@@ -9,6 +9,8 @@ use super::output::Output;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     tenon audit --tenant acme --operation keys.\n  \
+    tenon audit --target 'crm 1.1.0' --json                 also what was changed, or why not\n  \
+    tenon audit --correlation 0199a4c2-5f0e-7d1b-9c3e-2b1f6a7d8e90\n  \
     tenon audit --outcome denied --since 2026-11-01T00:00:00Z --json")]
 pub(super) struct Audit {
     /// Only what this one did, as `local` or `key:…`
@@ -17,6 +19,12 @@ pub(super) struct Audit {
     /// Only this operation, or all of a kind, as `keys.`
     #[arg(long)]
     operation: Option<String>,
+    /// Only what was done to this, as `crm 1.1.0`
+    #[arg(long)]
+    target: Option<String>,
+    /// Only what was done with this request; its answer and the log name the id
+    #[arg(long, value_name = "ID")]
+    correlation: Option<String>,
     /// Only with this outcome: `done`, or the code of an error
     #[arg(long)]
     outcome: Option<String>,
@@ -29,6 +37,9 @@ pub(super) struct Audit {
     /// How many at most, up to 200
     #[arg(long, default_value_t = 50)]
     limit: u32,
+    /// Go on where the last list ended
+    #[arg(long)]
+    cursor: Option<String>,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -42,10 +53,14 @@ impl Audit {
         let filters = [
             ("actor", &self.actor),
             ("operation", &self.operation),
+            ("target", &self.target),
+            ("correlationId", &self.correlation),
             ("outcome", &self.outcome),
             ("since", &self.since),
             ("until", &self.until),
         ];
+        let is_filtered = self.cursor.is_some() || filters.iter().any(|(_, value)| value.is_some());
+        let filters = filters.into_iter().chain([("cursor", &self.cursor)]);
         for (name, value) in filters {
             if let Some(value) = value {
                 query.append_pair(name, value);
@@ -62,6 +77,8 @@ impl Audit {
             ("OUTCOME", "outcome"),
             ("CORRELATION", "correlationId"),
         ];
-        self.output.list(&answer.body.data, &columns, "nothing was changed yet")
+        let none = if is_filtered { "there is no such entry" } else { "nothing was changed yet" };
+        self.output.list(&answer.body.data, &columns, none)?;
+        self.output.more(answer.body.next_cursor.as_deref(), "--cursor")
     }
 }

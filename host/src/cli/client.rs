@@ -58,10 +58,12 @@ pub(super) struct Body {
 
 /// No host answered.
 #[derive(Debug, thiserror::Error)]
-#[error("no host answers at {place}: start one with `tenon serve`, or name another with --url")]
-pub(super) struct NoAnswer {
-    place: String,
-    source: reqwest::Error,
+pub(super) enum NoAnswer {
+    #[error("no host answers at {place}: start one with `tenon serve`, or name another with --url ({cause})")]
+    Nobody { place: String, cause: String },
+    /// It was asked, so what was asked for may be done or not.
+    #[error("{why}{}", if *.changes { "; it may have been done all the same: `tenon audit` tells" } else { "" })]
+    Lost { why: String, changes: bool },
 }
 
 #[derive(Deserialize)]
@@ -142,7 +144,7 @@ impl Connection {
     pub(super) async fn get_quietly<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let (client, base) = self.client()?;
         let sent = self.named(client.request(Method::GET, format!("{base}{path}"))).send().await;
-        let answer = self.read(sent).await?;
+        let answer = self.read(sent, false).await?;
         serde_json::from_value(answer.body.data).with_context(|| format!("{path}: the host answered something else"))
     }
 
@@ -172,18 +174,16 @@ impl Connection {
         self.answered(self.named(request)).await
     }
 
-    /// Sends a component, with what lies beside it.
+    /// Sends a component under its name, with what lies beside it.
     pub(super) async fn upload(
         &self,
         path: &str,
+        file_name: &str,
         component: Vec<u8>,
         beside: Vec<(&str, Vec<u8>)>,
     ) -> anyhow::Result<Answer> {
         let (client, base) = self.client()?;
-        let (kind, body) = match beside.is_empty() {
-            true => ("application/wasm".to_owned(), component),
-            false => form(&component, &beside),
-        };
+        let (kind, body) = form(file_name, &component, &beside);
         let request = client.post(format!("{base}{path}")).timeout(LONG_TIMEOUT);
         self.answered(self.named(request).header(CONTENT_TYPE, kind).body(body)).await
     }
@@ -205,13 +205,16 @@ impl Connection {
     }
 
     async fn answered(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
-        self.read(super::progress::during("waiting for the host", request.send()).await).await
+        let (client, request) = request.build_split();
+        let request = request?;
+        let changes = *request.method() != Method::GET;
+        self.read(super::progress::during("waiting for the host", client.execute(request)).await, changes).await
     }
 
-    async fn read(&self, sent: reqwest::Result<reqwest::Response>) -> anyhow::Result<Answer> {
-        let answer = sent.map_err(|source| NoAnswer { place: self.place(), source })?;
+    async fn read(&self, sent: reqwest::Result<reqwest::Response>, changes: bool) -> anyhow::Result<Answer> {
+        let answer = sent.map_err(|source| self.no_answer(source, changes))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await?;
+        let body = answer.bytes().await.map_err(|source| self.no_answer(source, changes))?;
         if let Ok(refusal) = serde_json::from_slice::<Refusal>(&body) {
             bail!("{}", refusal.error.told(status));
         }
@@ -220,6 +223,21 @@ impl Connection {
         Ok(Answer { headers, body })
     }
 
+    /// What a request without an answer means.
+    fn no_answer(&self, source: reqwest::Error, changes: bool) -> NoAnswer {
+        let place = self.place();
+        // The innermost says what happened; those around it say that a request was made.
+        let causes = std::iter::successors(Some(&source as &dyn std::error::Error), |error| error.source());
+        let cause = causes.last().map(ToString::to_string).unwrap_or_default();
+        let why = match source.is_timeout() {
+            _ if source.is_connect() || source.is_builder() => return NoAnswer::Nobody { place, cause },
+            true => format!("the host at {place} has not answered in time"),
+            false => format!("the connection to the host at {place} broke off before it had answered ({cause})"),
+        };
+        NoAnswer::Lost { why, changes }
+    }
+
+    /// The socket counts where nobody names another place and it is there.
     fn client(&self) -> anyhow::Result<(Client, String)> {
         let (builder, base) = self.builder();
         Ok((builder.timeout(TIMEOUT).build()?, base))
@@ -251,12 +269,17 @@ impl Connection {
 }
 
 /// A component and what lies beside it as the parts of one form: its type, and the body.
-fn form(component: &[u8], beside: &[(&str, Vec<u8>)]) -> (String, Vec<u8>) {
+fn form(file_name: &str, component: &[u8], beside: &[(&str, Vec<u8>)]) -> (String, Vec<u8>) {
     let boundary = format!("tenon-{}", uuid::Uuid::now_v7().simple());
     let mut body = Vec::with_capacity(component.len() + 4096);
     let parts = beside.iter().map(|(name, bytes)| (*name, bytes.as_slice())).chain([("component", component)]);
     for (name, bytes) in parts {
-        let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        let mut head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"");
+        if name == "component" {
+            let file_name: String = file_name.chars().filter(|c| !matches!(c, '"' | '\\' | '\r' | '\n')).collect();
+            head.push_str(&format!("; filename=\"{file_name}\""));
+        }
+        head.push_str("\r\n\r\n");
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(bytes);
         body.extend_from_slice(b"\r\n");
@@ -275,12 +298,14 @@ impl Answer {
 
 impl Failure {
     fn told(&self, status: StatusCode) -> String {
-        let mut told = self.message.clone();
-        for Field { field, message } in &self.fields {
-            told.push_str(&format!("\n  {field}: {message}"));
-        }
         if self.code == "tenant_required" {
-            told.push_str("\n  a command names it with --tenant or TENON_TENANT");
+            return "say which tenant it is about: --tenant acme, or TENON_TENANT".to_owned();
+        }
+        let mut told = self.message.clone();
+        // Of one field the message says it all.
+        let fields = self.fields.iter().filter(|field| !self.message.contains(&field.message));
+        for Field { field, message } in fields {
+            told.push_str(&format!("\n  {field}: {message}"));
         }
         if status == StatusCode::UNAUTHORIZED {
             told.push_str(

@@ -6,7 +6,9 @@
 
 mod data;
 mod finding;
+mod hints;
 mod keys;
+mod place;
 mod plugins;
 mod storage;
 mod system;
@@ -22,7 +24,7 @@ use super::client::Connection;
 use super::output::{self, Output};
 use super::progress;
 use super::settings::Settings;
-use crate::config::Config;
+use crate::config::{Config, Survey};
 use crate::http::local;
 
 /// Check an installation, and say what to fix.
@@ -45,6 +47,9 @@ pub(super) struct Doctor {
     /// API key or token to ask it with
     #[arg(long, value_name = "KEY", env = "TENON_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// Look through every tenant's database, however long it takes
+    #[arg(long)]
+    all_databases: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -70,12 +75,16 @@ impl Doctor {
             let connection = Connection::to(url.trim_end_matches('/').to_owned(), self.key.clone());
             return plugins::look(&connection, findings, None).await;
         }
-        let Some(config) = self.config(findings) else { return Ok(()) };
+        let (config, settled) = self.config(findings);
         policy(&config, findings);
-        let running = data::look(&config, findings).await;
-        system::look(&config, running.as_ref(), findings);
-        storage::look(&config, running.is_some(), findings);
         let scratch = tempfile::tempdir().context("cannot make a directory for temporary files; see TMPDIR")?;
+        let running = data::look(&config, findings).await;
+        let in_use = running.is_some();
+        system::look(&config, running.as_ref(), findings);
+        place::look(&config, in_use, findings);
+        let look = storage::Look { config: &config, in_use, all: self.all_databases, scratch: scratch.path() };
+        let work = async { tokio::task::block_in_place(|| storage::look(&look, findings)) };
+        progress::during("looking through the databases", work).await;
         let Some(control) = data::control_plane(&config, running.is_some(), scratch.path(), findings).await else {
             return Ok(());
         };
@@ -83,6 +92,11 @@ impl Doctor {
         if running.is_some() {
             let connection = Connection::on_socket(config.data.clone());
             return plugins::look(&connection, findings, Some(&control)).await;
+        }
+        if !settled {
+            let fix = Some("mend the configuration first".to_owned());
+            findings.hint("host", "not tried whether a host would start, nor the plugins", fix);
+            return Ok(());
         }
         let started = progress::during("loading the plugins", trial::start(&config, scratch.path())).await;
         match started {
@@ -103,22 +117,23 @@ impl Doctor {
         }
     }
 
-    fn config(&self, findings: &mut Findings) -> Option<Config> {
-        match self.settings.load() {
-            Ok(config) => {
-                let from = match self.settings.file() {
-                    Some(file) => format!("{} and the settings over it are understood", file.display()),
-                    None => "no file is named; defaults, variables and options are used".to_owned(),
-                };
-                findings.ok("configuration", from);
-                Some(config)
-            }
-            Err(error) => {
-                findings.fix("configuration", format!("{:#}", anyhow::Error::from(error)), None);
-                // The rest is looked at as if the file were not there, unless the options are wrong themselves.
-                self.settings.load_without_file().ok()
-            }
+    /// The settings as far as they are understood, and whether they keep the rules.
+    fn config(&self, findings: &mut Findings) -> (Config, bool) {
+        let Survey { config, problems, is_settled } = self.settings.survey();
+        if problems.is_empty() {
+            let from = match self.settings.file() {
+                Some(file) => format!("{} and the settings over it are understood", file.display()),
+                None => "no file is named; defaults, variables and options are used".to_owned(),
+            };
+            findings.ok("configuration", from);
+            return (config, is_settled);
         }
+        for problem in problems {
+            findings.fix("configuration", format!("{:#}", anyhow::Error::from(problem)), None);
+        }
+        let what = "what follows is about the settings that were understood, and about defaults for the others";
+        findings.hint("configuration", what, Some("mend the configuration and run this again".into()));
+        (config, is_settled)
     }
 }
 

@@ -25,6 +25,10 @@ impl Explain {
         if self.output.json {
             return output::print(&serde_json::to_string_pretty(&links)?);
         }
-        output::print(links.text.trim_end_matches('\n'))
+        let whose = match &links.tenant {
+            Some(tenant) => format!("For tenant {tenant}:"),
+            None => "Without a tenant, as one has it that has decided nothing (--tenant names one):".to_owned(),
+        };
+        output::print(&format!("{whose}\n\n{}", links.text.trim_end_matches('\n')))
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Connection;
-use super::output::{Output, counted, print};
+use super::output::{Output, counted, print, visible};
 use super::progress::during;
 use crate::registry::{sidecar_of, signatures_of};
 
@@ -116,7 +116,8 @@ impl Install {
             self.file.display(),
             component.len() as f64 / f64::from(1 << 20)
         );
-        let sent = self.connection.upload("/api/v1/plugins", component, beside);
+        let file_name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let sent = self.connection.upload("/api/v1/plugins", &file_name, component, beside);
         let answer = during(&what, sent).await?;
         self.output.told(&answer.body.data, &told(&answer.body.data))
     }
@@ -193,13 +194,25 @@ impl Show {
             ("FILE", "fileName"),
             ("LOADED", "loadedAt"),
             ("EXPORTS", "exports"),
-            ("REASON", "reason"),
         ];
         let versions = &plugin["versions"];
         if let Some(highest) = versions.as_array().and_then(|versions| versions.last()) {
             print(&format!("{} ({})\n{}\n", text(highest, "name"), self.plugin, text(highest, "description")))?;
         }
-        self.output.list(versions, &columns, "no version is loaded")
+        self.output.list(versions, &columns, "no version is loaded")?;
+        // Whole, where a table has room for a sentence.
+        for version in versions.as_array().into_iter().flatten() {
+            if let Some(reason) = version["reason"].as_str() {
+                let reason: Vec<String> = reason.lines().map(visible).collect();
+                print(&format!(
+                    "\n{} {} is not active: {}",
+                    self.plugin,
+                    text(version, "version"),
+                    reason.join("\n  ")
+                ))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,12 @@ pub(super) struct Output {
 /// A column: its heading, and the field it shows; a path goes down by dots.
 pub(super) type Column = (&'static str, &'static str);
 
+/// Headings of columns whose texts can be longer than a line.
+const LONG: [&str; 2] = ["REASON", "ERROR"];
+
+/// What of such a text a table shows, in characters.
+const BRIEF_CHARS: usize = 120;
+
 impl Output {
     /// Prints a list, one row for each entry.
     pub(super) fn list(&self, entries: &Value, columns: &[Column], none: &str) -> anyhow::Result<()> {
@@ -31,7 +37,7 @@ impl Output {
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(|(heading, _)| *heading));
         for row in rows {
-            table.add_row(columns.iter().map(|(_, path)| cell(row, path)));
+            table.add_row(columns.iter().map(|column| cell(row, *column)));
         }
         // The first column begins where the line does.
         let lines = table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
@@ -53,10 +59,11 @@ impl Output {
 }
 
 /// A value as people read it in a table; nothing for what is absent.
-fn cell(row: &Value, path: &str) -> String {
+fn cell(row: &Value, (heading, path): Column) -> String {
     let value = path.split('.').try_fold(row, |value, key| value.get(key));
     match value {
         None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) if LONG.contains(&heading) => visible(&brief(text)),
         Some(Value::String(text)) => moment(text).unwrap_or_else(|| visible(text)),
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
@@ -65,6 +72,17 @@ fn cell(row: &Value, path: &str) -> String {
             if items.is_empty() { "-".to_owned() } else { items.join(", ") }
         }
         Some(other) => visible(&other.to_string()),
+    }
+}
+
+/// The first sentence of a text, or what a line holds of it. The whole is in `--json`, and where one thing is shown alone.
+pub(super) fn brief(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default().trim_end();
+    let sentence = line.find(". ").map_or(line, |end| &line[..end]).trim_end_matches([':', '.']);
+    match sentence.char_indices().nth(BRIEF_CHARS) {
+        Some((end, _)) => format!("{}…", sentence[..end].trim_end()),
+        None if sentence.len() < text.trim().trim_end_matches('.').len() => format!("{sentence} …"),
+        None => sentence.to_owned(),
     }
 }
 
@@ -101,15 +119,24 @@ mod tests {
     #[test]
     fn times_are_shown_to_the_second_and_nothing_else_is_taken_for_one() {
         let row = json!({"t": "2026-11-21T23:58:04.957129Z", "x": "2026-11-21T is a dayZ", "s": "20260131-235959-123"});
-        let shown: Vec<_> = ["t", "x", "s"].map(|path| cell(&row, path)).into();
+        let shown: Vec<_> = ["t", "x", "s"].map(|path| cell(&row, ("", path))).into();
         assert_eq!(shown, ["2026-11-21T23:58:04Z", "2026-11-21T is a dayZ", "20260131-235959-123"]);
         assert_eq!([counted(0, "key"), counted(1, "key")], ["0 keys", "1 key"]);
     }
 
     #[test]
+    fn a_long_text_is_cut_to_its_first_sentence() {
+        assert_eq!(brief("it is too old"), "it is too old");
+        assert_eq!(brief("It is too old. Take a newer one."), "It is too old …");
+        assert_eq!(brief("wrong:\n  a\n  b"), "wrong …");
+        let long = brief(&"word ".repeat(100));
+        assert!(long.ends_with("word…") && long.chars().count() <= BRIEF_CHARS + 1, "{long}");
+    }
+
+    #[test]
     fn cells_show_what_there_is() {
         let row = json!({"a": {"b": 1}, "t": "x\u{1b}[2Jy\nz", "l": ["p", "q"], "no": false, "n": null, "e": []});
-        let shown: Vec<_> = ["a.b", "t", "l", "no", "n", "gone.too", "e"].map(|path| cell(&row, path)).into();
+        let shown: Vec<_> = ["a.b", "t", "l", "no", "n", "gone.too", "e"].map(|path| cell(&row, ("", path))).into();
         assert_eq!(shown, ["1", "x [2Jy z", "p, q", "no", "-", "-", "-"]);
     }
 }

@@ -137,7 +137,7 @@ impl Listing {
         self.output.list(&body.data, &columns, "no plugin is loaded")?;
         if rejected.as_array().is_some_and(|rejected| !rejected.is_empty()) {
             super::output::print("\nRefused:")?;
-            self.output.list(&rejected, &[("FILE", "fileName"), ("REASON", "reason")], "")?;
+            self.output.list(&rejected, &[("FILE", "fileName"), ("SEEN", "seenAt"), ("REASON", "reason")], "")?;
         }
         Ok(())
     }
@@ -177,7 +177,8 @@ impl Named {
             ("TENANT", "tenant"),
             ("ACTIVATIONS", "activations"),
             ("CALLS", "calls"),
-            ("FAILURES", "failures"),
+            ("FAILED CALLS", "failures"),
+            ("FAILED MOVES", "lifecycleFailures"),
             ("LAST USED", "lastUsedAt"),
         ];
         self.output.list(&body.data["tenants"], &columns, "nobody has used it")

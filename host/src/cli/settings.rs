@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::config::{Config, ConfigError, Overrides};
+use crate::config::{Config, ConfigError, Overrides, Survey};
 
 /// The options of a host, for all commands that start one or look at its directories.
 #[derive(clap::Args)]
@@ -52,9 +52,9 @@ impl Settings {
         Config::load(self.config.as_deref(), self.overrides())
     }
 
-    /// The configuration without the file, should that be what is wrong.
-    pub(super) fn load_without_file(&self) -> Result<Config, ConfigError> {
-        Config::load(None, self.overrides())
+    /// Everything that is wrong with the configuration, and what of it is understood.
+    pub(super) fn survey(&self) -> Survey {
+        Config::survey(self.config.as_deref(), self.overrides())
     }
 
     /// The configuration file, if one is named.

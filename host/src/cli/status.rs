@@ -130,12 +130,12 @@ fn screen(status: &Value) -> anyhow::Result<String> {
     Ok(lines.iter().map(|line| output::visible(line)).collect::<Vec<_>>().join("\n"))
 }
 
-/// A plugin or file with the first line of the reason.
+/// A plugin or file with the first sentence of the reason.
 fn told(thing: &Value, name: &str) -> String {
     let reason = text(thing, "reason");
     let version = thing["version"].as_str().filter(|_| name == "id");
     let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-    format!("{}{version}: {}", text(thing, name), reason.lines().next().unwrap_or_default())
+    format!("{}{version}: {}", text(thing, name), output::brief(&reason))
 }
 
 fn text(thing: &Value, name: &str) -> String {

@@ -28,20 +28,32 @@ const MAY_BE_ZERO: &[&str] = &[
     "pool.unused_warm_slots",
 ];
 
+type Rule = fn(&Config) -> Result<(), Broken>;
+
+/// What holds between settings.
+const RULES: &[Rule] = &[
+    dev_stays_on_loopback,
+    numbers_are_not_zero,
+    |config| tokens::tokens_can_be_checked(&config.auth.jwt),
+    call_limits_fit_together,
+    events_fit_together,
+    schedules_fit_together,
+    a_log_holds_a_transaction,
+    an_answer_fits_the_cache,
+    connections_can_be_served,
+    hosts_outside_can_be_asked,
+    a_failure_can_be_logged,
+    a_configuration_can_be_read_back,
+];
+
 /// The first rule that the settings break.
 pub(super) fn check(config: &Config) -> Result<(), Broken> {
-    dev_stays_on_loopback(config)?;
-    numbers_are_not_zero(config)?;
-    tokens::tokens_can_be_checked(&config.auth.jwt)?;
-    call_limits_fit_together(config)?;
-    events_fit_together(config)?;
-    schedules_fit_together(config)?;
-    a_log_holds_a_transaction(config)?;
-    an_answer_fits_the_cache(config)?;
-    connections_can_be_served(config)?;
-    hosts_outside_can_be_asked(config)?;
-    a_failure_can_be_logged(config)?;
-    a_configuration_can_be_read_back(config)
+    RULES.iter().try_for_each(|rule| rule(config))
+}
+
+/// Each rule that they break, with the first setting that breaks it.
+pub(super) fn all(config: &Config) -> Vec<Broken> {
+    RULES.iter().filter_map(|rule| rule(config).err()).collect()
 }
 
 fn dev_stays_on_loopback(config: &Config) -> Result<(), Broken> {

@@ -62,6 +62,43 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
+/// The most problems of one file that are told.
+const PROBLEMS_MAX: usize = 50;
+
+/// Reads the text of `file` with each line left out that does not fit, and says what that was.
+pub(super) fn survey(file: &Path, text: &str) -> (Config, Vec<ConfigError>) {
+    let (mut text, mut problems) = (text.to_owned(), Vec::new());
+    while problems.len() < PROBLEMS_MAX {
+        let error = match parse(file, &text) {
+            Ok(config) => return (config, problems),
+            Err(error) => error,
+        };
+        // What is left out may leave the rest of a value behind.
+        let is_ours = matches!(error, ConfigError::Syntax { .. }) && !problems.is_empty();
+        let line = match &error {
+            ConfigError::Misfit { line, .. } => Some(*line),
+            _ => None,
+        };
+        if !is_ours {
+            problems.push(error);
+        }
+        let Some(without) = line.and_then(|line| without(&text, line)) else { break };
+        text = without;
+    }
+    (Config::default(), problems)
+}
+
+/// The text with this line empty; a section with all its lines, if that is what begins there.
+fn without(text: &str, line: usize) -> Option<String> {
+    let is_section = |line: &str| line.trim_start().starts_with('[');
+    let first = text.lines().nth(line.checked_sub(1)?).filter(|line| !line.trim().is_empty())?;
+    let rest = text.lines().skip(line);
+    let after = if is_section(first) { rest.take_while(|line| !is_section(line)).count() } else { 0 };
+    let kept =
+        text.lines().enumerate().map(|(at, kept)| if (line - 1..=line - 1 + after).contains(&at) { "" } else { kept });
+    Some(kept.collect::<Vec<_>>().join("\n"))
+}
+
 fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let problem = error.message().replace('\n', ", ");
     ConfigError::Syntax { file: file.to_owned(), line: line_of(text, error), problem }

@@ -148,6 +148,7 @@ fn added(target: &str) -> AuditEntry {
         after: Some("{}".into()),
         outcome: "done".into(),
         correlation_id: "c".into(),
+        parts: Vec::new(),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct PluginStat {
     /// Those of other plugins included.
     pub calls: i64,
     pub failures: i64,
+    /// How often a version could not come to the tenant, or go.
+    pub lifecycle_failures: i64,
     #[sqlx(rename = "last_used_at_us", try_from = "MaybeMicros")]
     pub last_used_at: Option<Timestamp>,
 }
@@ -144,13 +146,14 @@ pub(super) const PLUGIN_ERROR_LIST: &str = "\
     ORDER BY sequence DESC LIMIT $4";
 
 pub(super) const PLUGIN_STAT_ADD: &str = "\
-    INSERT INTO plugin_stat (tenant, plugin, activations, calls, failures, last_used_at_us) \
-    VALUES ($1, $2, $3, $4, $5, $6) \
+    INSERT INTO plugin_stat (tenant, plugin, activations, calls, failures, lifecycle_failures, last_used_at_us) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) \
     ON CONFLICT (plugin, tenant) DO UPDATE SET \
         activations = plugin_stat.activations + excluded.activations, calls = plugin_stat.calls + excluded.calls, \
         failures = plugin_stat.failures + excluded.failures, \
+        lifecycle_failures = plugin_stat.lifecycle_failures + excluded.lifecycle_failures, \
         last_used_at_us = coalesce(excluded.last_used_at_us, plugin_stat.last_used_at_us)";
 
 pub(super) const PLUGIN_STAT_LIST: &str = "\
-    SELECT tenant, plugin, activations, calls, failures, last_used_at_us FROM plugin_stat \
+    SELECT tenant, plugin, activations, calls, failures, lifecycle_failures, last_used_at_us FROM plugin_stat \
     WHERE plugin = $1 AND ($2 IS NULL OR tenant = $2) ORDER BY tenant";

@@ -30,7 +30,7 @@ mod contract;
 
 use async_trait::async_trait;
 
-pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditRecord};
+pub use self::audit::{Audit, AuditEntry, AuditFilter, AuditPart, AuditRecord};
 pub use self::choices::{Choices, Rollout, RolloutStep, Stale, TenantPlugin};
 pub use self::configuration::{ConfigRow, Configuration};
 pub use self::error::DbError;

@@ -19,6 +19,17 @@ pub struct WrongField {
     pub message: String,
 }
 
+impl WrongField {
+    /// Most messages go on where the name of the field ends, as "must be …"; others are sentences of their own.
+    fn told(&self) -> String {
+        const GOES_ON: [&str; 13] =
+            ["is", "are", "was", "must", "has", "have", "needs", "can", "cannot", "does", "may", "takes", "holds"];
+        let first = self.message.split(' ').next().unwrap_or_default();
+        let between = if GOES_ON.contains(&first) { " " } else { ": " };
+        format!("{}{between}{}", self.field, self.message)
+    }
+}
+
 /// An answer that is not a success. `code` is for programs and stays as it is, `message` is for people.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -58,7 +69,7 @@ impl ApiError {
     pub fn invalid(fields: Vec<WrongField>) -> Self {
         let message = match fields.as_slice() {
             [one] if one.field.is_empty() => one.message.clone(),
-            [one] => format!("{} {}", one.field, one.message),
+            [one] => one.told(),
             many => format!("{} fields are wrong", many.len()),
         };
         Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
@@ -238,4 +249,19 @@ pub fn json(status: StatusCode, bytes: Vec<u8>) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_and_its_message_read_as_a_sentence() {
+        let told = |message: &str| {
+            ApiError::invalid(vec![WrongField { field: "role".to_owned(), message: message.to_owned() }]).message
+        };
+        assert_eq!(told("is required"), "role is required");
+        assert_eq!(told("there is no role `bad`"), "role: there is no role `bad`");
+        assert_eq!(told("\"a b\" is not a role"), "role: \"a b\" is not a role");
+    }
 }

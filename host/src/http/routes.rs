@@ -3,6 +3,8 @@
 //! A route cannot be written without its rule. The guard made from it finds out who is asking, compares what they may
 //! do, and writes down every attempt to change something: what was changed ([`Changed`]), or why not.
 
+mod changed;
+
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -13,8 +15,8 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use hyper::body::Body as _;
 use jiff::Timestamp;
-use serde_json::Value;
 
+pub use self::changed::Changed;
 use super::envelope::{ApiError, ErrorCode};
 use super::identity::{Caller, Origin, Reach, correlation};
 use crate::app::App;
@@ -122,47 +124,6 @@ impl Route {
     }
 }
 
-/// What a handler changed, for the audit log. It travels in the answer's extensions to the guard. Never with secrets.
-#[derive(Debug, Clone)]
-pub struct Changed {
-    /// What it was done to, as `crm 1.1.0`.
-    pub target: String,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
-}
-
-impl Changed {
-    pub fn new(target: impl Into<String>) -> Self {
-        Self { target: target.into(), before: None, after: None }
-    }
-
-    pub fn from(mut self, before: Value) -> Self {
-        self.before = Some(before);
-        self
-    }
-
-    pub fn to(mut self, after: Value) -> Self {
-        self.after = Some(after);
-        self
-    }
-
-    /// Lets an answer carry it.
-    pub fn with(self, answer: impl IntoResponse) -> Response {
-        let mut response = answer.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
-
-    /// Has it count from now on, and lets the answer carry it. Should what is decided not be read, it is written down all
-    /// the same: it counts with the next decision.
-    pub async fn decided(self, app: &App, answer: impl FnOnce() -> Response) -> Response {
-        match app.registry().decide().await {
-            Ok(()) => self.with(answer()),
-            Err(error) => self.with(ApiError::from(error)),
-        }
-    }
-}
-
 /// A change is made to its end, and written down, even when its client has gone meanwhile.
 async fn guard(State((app, rule)): State<(Arc<App>, Rule)>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -220,13 +181,15 @@ async fn written_down(
         actor: caller.principal.name.clone(),
         tenant: caller.tenant().filter(|_| rule.scope != Scope::Platform).map(ToString::to_string),
         operation: rule.operation.to_owned(),
-        target: changed.target,
-        before: changed.before.map(|value| value.to_string()),
-        after: changed.after.map(|value| value.to_string()),
+        target: String::new(),
+        before: None,
+        after: None,
         outcome,
         correlation_id,
+        parts: Vec::new(),
     };
-    match app.control().audit_append(entry).await {
+    let written = async { app.control().audit_append(changed.entry(app, entry).await?).await };
+    match written.await {
         Ok(()) => response,
         Err(error) => ApiError::from(error).into_response(),
     }

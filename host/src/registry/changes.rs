@@ -52,9 +52,13 @@ fn log_kept(before: &Snapshot, after: &Snapshot) {
     }
 }
 
+/// What the audit log calls it when a file brings, replaces or takes away a plugin, and when one is refused.
+pub const DIRECTORY_OPERATIONS: [&str; 4] =
+    ["directory.added", "directory.replaced", "directory.removed", "directory.refused"];
+
 /// What the audit log has to say of it: which files brought, replaced or took away a plugin since it was last written
-/// down, also while the host was not running.
-pub(super) fn audited(known: &[db::Plugin], after: &Snapshot) -> Vec<db::AuditEntry> {
+/// down, also while the host was not running, and which were refused.
+pub(super) fn audited(known: &[db::Plugin], refused: &[db::RejectedFile], after: &Snapshot) -> Vec<db::AuditEntry> {
     let entry = |operation: &str, target: String, before: Option<String>, to: Option<String>| db::AuditEntry {
         at: Timestamp::now(),
         actor: "directory".to_owned(),
@@ -65,6 +69,7 @@ pub(super) fn audited(known: &[db::Plugin], after: &Snapshot) -> Vec<db::AuditEn
         after: to,
         outcome: "done".to_owned(),
         correlation_id: CorrelationId::new().to_string(),
+        parts: Vec::new(),
     };
     let told = |file_name: &str, sha256: &str| json!({ "fileName": file_name, "sha256": sha256 }).to_string();
     let mut entries = Vec::new();
@@ -87,6 +92,17 @@ pub(super) fn audited(known: &[db::Plugin], after: &Snapshot) -> Vec<db::AuditEn
         if !after.plugins().iter().any(|plugin| is_it(&plugin)) {
             let was = told(&row.file_name, &row.sha256);
             entries.push(entry("directory.removed", format!("{} {}", row.id, row.version), Some(was), None));
+        }
+    }
+    for file in after.rejected() {
+        let is_it = |row: &&db::RejectedFile| {
+            (&row.file_name, &row.sha256, &row.reason) == (&file.file_name, &file.sha256, &file.reason)
+        };
+        if !refused.iter().any(|row| is_it(&row)) {
+            let target = file.key.as_ref().map_or_else(|| file.file_name.clone(), ToString::to_string);
+            let told = json!({ "fileName": file.file_name, "sha256": file.sha256, "reason": file.reason });
+            let refused = entry("directory.refused", target, None, Some(told.to_string()));
+            entries.push(db::AuditEntry { outcome: "rejected".to_owned(), ..refused });
         }
     }
     entries

@@ -28,6 +28,16 @@ const VERDICT: Duration = Duration::from_secs(60);
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(20);
 
+/// What is known of a file that was sent, also of one that comes to nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// What its sender calls it.
+    pub file_name: Option<String>,
+    /// What it says it is.
+    pub key: Option<PluginKey>,
+    pub sha256: Option<String>,
+}
+
 /// What became of a file.
 pub struct Installed {
     pub key: PluginKey,
@@ -86,20 +96,23 @@ impl Registry {
         Ok(Upload::begin(&self.directory, self.loader.limits().file_bytes, turn).await?)
     }
 
-    /// Has the loader judge what was uploaded, puts it into the directory and waits until it is taken.
+    /// Has the loader judge what was uploaded, puts it into the directory and waits until it is taken. What is found out
+    /// of it on the way is noted in `sent`.
     ///
     /// # Errors
     ///
     /// [`InstallError::Refused`] says why it is no plugin, or cannot be one beside those that are there;
     /// [`InstallError::Taken`] that its version is another. The directory is as it was before, then.
-    pub async fn install(&self, upload: Upload) -> Result<Installed, InstallError> {
+    pub async fn install(&self, upload: Upload, sent: &mut Sent) -> Result<Installed, InstallError> {
         let upload = upload.finish().await?;
         let found = directory::found(upload.name(), upload.component().to_owned());
         let found = found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let policy = Arc::new(self.policy(&mut *self.files.lock().await).await?);
         let outcome = self.loader.load(&found, None, &policy).await;
+        (sent.sha256, sent.key) = (outcome.sha256.clone(), outcome.key.clone());
         let plugin = outcome.result.map_err(|error| upload.refused(&error.to_string()))?;
         let key = plugin.key().clone();
+        (sent.sha256, sent.key) = (Some(plugin.sha256.clone()), Some(key.clone()));
         let snapshot = self.snapshot();
         // What is only kept in memory lies in no file.
         let in_a_file = |known: &&Arc<Plugin>| *known.key() == key && snapshot.kept_for(known).is_none();

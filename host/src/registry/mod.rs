@@ -55,6 +55,7 @@ use self::trust::{Policy, Settings as Trust, Versions};
 use self::watch::notice::{Hints, Notices};
 use self::watch::{Files, Next, Occasion};
 
+pub use self::changes::DIRECTORY_OPERATIONS;
 pub use self::compile::Compiler;
 pub use self::directory::{sidecar as sidecar_of, signatures as signatures_of};
 pub use self::inspect::{InspectError, Inspection, Inspector};
@@ -324,7 +325,8 @@ impl Registry {
             // Before they run: should the host end in between, an older one is refused all the same.
             self.control.versions_note(highest, kept).await?;
         }
-        let audited = changes::audited(&self.control.plugin_list().await?, &snapshot);
+        let (known, refused) = (self.control.plugin_list().await?, self.control.rejected_file_list().await?);
+        let audited = changes::audited(&known, &refused, &snapshot);
         let announced = changes::announced(&audited);
         self.control.registry_replace(record::of(&snapshot, next.claims, audited)).await?;
         changes::announce(&announced, self.runtime.announcements());

@@ -51,7 +51,10 @@ pub struct Use {
     pub tenant: TenantId,
     pub activations: u64,
     pub calls: u64,
+    /// Of the calls: requests, events and whatever else the host brings.
     pub failures: u64,
+    /// How often a version could not come or go: migrations and lifecycle functions.
+    pub lifecycle_failures: u64,
     pub last: Option<Timestamp>,
 }
 
@@ -60,6 +63,7 @@ struct Counters {
     activations: AtomicU64,
     calls: AtomicU64,
     failures: AtomicU64,
+    lifecycle_failures: AtomicU64,
     /// Microseconds since 1970; 0 for never.
     last: AtomicI64,
 }
@@ -98,9 +102,21 @@ impl Reports {
         });
     }
 
+    /// Counts among the failures a call that has answered that it could not do what it was to do.
+    pub fn refused(&self, plugin: &PluginId, tenant: &TenantId) {
+        self.count(plugin, tenant, |counters| _ = counters.failures.fetch_add(1, Ordering::Relaxed));
+    }
+
     /// Counts that a version came to a tenant.
     pub fn activation(&self, plugin: &PluginId, tenant: &TenantId) {
         self.count(plugin, tenant, |counters| _ = counters.activations.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// Counts that one could not come or go, and keeps how it failed.
+    pub fn lifecycle_fault(&self, fault: Fault) {
+        let count = |counters: &Counters| _ = counters.lifecycle_failures.fetch_add(1, Ordering::Relaxed);
+        self.count(&fault.plugin.id, &fault.tenant, count);
+        self.fault(fault);
     }
 
     /// Keeps a failure, in the place of the tenant's oldest if there are enough.
@@ -149,11 +165,12 @@ impl Reports {
             }
         }
         drop(kept);
-        for Use { plugin, tenant, activations, calls, failures, last } in uses {
+        for Use { plugin, tenant, activations, calls, failures, lifecycle_failures, last } in uses {
             self.count(plugin, tenant, |counters| {
                 counters.activations.fetch_add(*activations, Ordering::Relaxed);
                 counters.calls.fetch_add(*calls, Ordering::Relaxed);
                 counters.failures.fetch_add(*failures, Ordering::Relaxed);
+                counters.lifecycle_failures.fetch_add(*lifecycle_failures, Ordering::Relaxed);
                 counters.last.fetch_max(last.map_or(0, Timestamp::as_microsecond), Ordering::Relaxed);
             });
         }
@@ -183,6 +200,7 @@ impl Counters {
             activations: self.activations.into_inner(),
             calls: self.calls.into_inner(),
             failures: self.failures.into_inner(),
+            lifecycle_failures: self.lifecycle_failures.into_inner(),
             last: last.and_then(|last| Timestamp::from_microsecond(last).ok()),
         }
     }

@@ -36,6 +36,10 @@ impl EventView {
     pub fn topic(&self) -> &str {
         &self.topic
     }
+
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
 }
 
 impl From<StoredEvent> for EventView {

@@ -3,6 +3,7 @@
 mod completions;
 mod data;
 mod doctor;
+mod errors;
 mod explain;
 mod generate;
 mod help;

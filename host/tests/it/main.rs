@@ -4,6 +4,7 @@
 //! run at once. [`common`] is what they are written with.
 
 mod api;
+mod audit;
 mod canary;
 mod cli;
 mod common;

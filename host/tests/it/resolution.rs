@@ -54,7 +54,7 @@ async fn explain_prints_the_link_and_each_that_was_passed_over() {
     let explain = host.scratch().tenon(&["explain", "caller", "--tenant", "acme", "--url", host.address()]);
     assert_eq!(
         output(explain).await.success(),
-        "caller 1.0.0 — active\n  \
+        "For tenant acme:\n\ncaller 1.0.0 — active\n  \
            demo:greeter/greeter ^1.0.0  ->  greeter 1.1.0 (exports 1.1.0)\n      \
                passed over: greeter 1.2.0 — types differ: demo:greeter/greeter.greet: result: ok: field \
                \"email\": option<string>, expected string\n      \

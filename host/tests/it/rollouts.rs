@@ -167,11 +167,11 @@ async fn a_rollout_says_why_each_tenant_has_what_it_has() {
     let explain = |plugin: &str, tenant: &str| tenon(&host, &["explain", plugin, "--tenant", tenant]).unwrap();
     tenon(&host, &["rollback", "greeter"]).unwrap();
     tenon(&host, &["rollout", "greeter", "1.1.0", "--tenants", "acme"]).unwrap();
-    let waits = "no rollout gives it to this tenant, which keeps 1.0.0 until one does";
+    let waits = "no rollout gives it to the tenant, which keeps 1.0.0 until one does";
     let told = explain("caller", "beta");
     assert!(told.contains(&format!("passed over: greeter 1.1.0 — {waits}")), "{told}");
     let told = explain("greeter", "acme");
-    assert!(told.contains("greeter 1.0.0 — inactive: a rollout gives this tenant 1.1.0"), "{told}");
+    assert!(told.contains("greeter 1.0.0 — inactive: its rollout gives 1.1.0 instead"), "{told}");
     tenon(&host, &["rollback", "greeter"]).unwrap();
     let told = explain("greeter", "acme");
     assert!(told.contains(&format!("greeter 1.1.0 — inactive: {waits}")), "{told}");
@@ -197,7 +197,7 @@ async fn a_rollout_names_what_is_wrong_with_it() {
         (json!({"version": "1.1.0", "percent": 101}), "percent"),
         (json!({"version": "1.1.0", "percent": -1}), "percent"),
         (json!({"version": "1.1.0", "share": 1}), "share"),
-        (json!({"percent": 1}), "body"),
+        (json!({"percent": 1}), "version"),
     ] {
         assert_eq!(fields(body.clone()).await, (422, vec![field.to_owned()]), "{body}");
     }
@@ -315,7 +315,10 @@ async fn every_change_is_in_the_audit_log_and_so_is_every_refusal() {
         (&json!({"enabled": true, "pin": null}), &json!({"enabled": false, "pin": null}))
     );
     assert_eq!(told(seen[1])[2], "denied");
-    assert_eq!(seen.len(), 2, "what concerns the whole installation is not the tenant's: {seen:?}");
+    assert_eq!(told(seen[2]), ["rollouts.put", "greeter", "done"].map(|text| json!(text)));
+    let own = (&seen[2]["before"], &seen[2]["after"]);
+    assert_eq!(own, (&json!({"version": "1.1.0"}), &json!({"version": "1.0.0"})), "what it was for the tenant");
+    assert_eq!(seen.len(), 3, "{seen:?}");
 
     let first: Value =
         serde_json::from_str(&tenon(&host, &["audit", "--json", "--tenant", "acme", "--limit", "1"]).unwrap()).unwrap();

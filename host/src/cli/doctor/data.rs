@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use super::finding::Findings;
 use crate::config::Config;
 use crate::db::{CONTROL_PLANE_FILE, SqliteControlPlane, inspect};
+use crate::secret::KEY_BYTES;
 
 /// A host that has the socket open.
 pub(super) struct Running {
@@ -19,6 +20,12 @@ pub(super) struct Running {
 
 /// Directories that only the host's user may enter.
 const PRIVATE: [&str; 4] = ["keys", "run", "compiled", "tenants"];
+
+/// Keys of one length, and what to do about one that has another.
+const KEYS: [(&str, &str); 2] = [
+    ("compiled-code.key", "delete it: the next start makes another, and compiles the plugins anew"),
+    ("api-keys.key", "put the copy back; without one delete it, and make all API keys anew (`tenon key create`)"),
+];
 
 /// The longest path that a Unix socket can have.
 const SOCKET_PATH_MAX: usize = 107;
@@ -99,6 +106,13 @@ fn keys(data: &Path, findings: &mut Findings) {
             findings.fix("keys", what, Some(format!("chmod 0600 {}", path.display())));
         }
     }
+    for (name, fix) in KEYS {
+        let path = data.join("keys").join(name);
+        if fs::metadata(&path).is_ok_and(|file| file.len() != KEY_BYTES as u64) {
+            let what = format!("{} holds something else than a key of {KEY_BYTES} bytes", path.display());
+            findings.fix("keys", what, Some(fix.to_owned()));
+        }
+    }
 }
 
 fn mode(path: &Path) -> Option<u32> {
@@ -145,6 +159,7 @@ pub(super) async fn control_plane(
 ) -> Option<SqliteControlPlane> {
     let (file, copy) = (config.data.join(CONTROL_PLANE_FILE), scratch.join(CONTROL_PLANE_FILE));
     if !file.exists() {
+        missing(config, &file, findings);
         return SqliteControlPlane::open(&copy, &config.db).await.ok();
     }
     match inspect::open_copy(&file, &copy, in_use, &config.db).await {
@@ -157,4 +172,20 @@ pub(super) async fn control_plane(
             None
         }
     }
+}
+
+/// A new directory has none, and nothing else.
+fn missing(config: &Config, file: &Path, findings: &mut Findings) {
+    let has = |name: &&str| fs::read_dir(config.data.join(name)).is_ok_and(|mut entries| entries.next().is_some());
+    let left: Vec<&str> = ["tenants", "keys", "compiled"].into_iter().filter(has).collect();
+    if left.is_empty() {
+        return;
+    }
+    let what = format!(
+        "there is no {}, and beside it there is {}: tenants, API keys, grants and the audit log are gone with it",
+        file.display(),
+        left.join(", ")
+    );
+    let fix = "restore it from a backup before a host is started, which would begin with an empty one".to_owned();
+    findings.fix("control plane", what, Some(fix));
 }

@@ -7,6 +7,7 @@ use semver::{Version, VersionReq};
 use serde_json::Value;
 
 use super::finding::{Findings, Level};
+use super::hints;
 use crate::cli::client::Connection;
 use crate::cli::status;
 use crate::db::{ControlPlane, TenantPlugin};
@@ -35,7 +36,7 @@ pub(super) async fn look(
     let rejected = answer.body.more.get("rejected").and_then(Value::as_array).cloned().unwrap_or_default();
     for file in &rejected {
         let what = format!("{} is not loaded: {}", text(file, "fileName"), text(file, "reason"));
-        findings.fix("plugins", what, Some("mend that, or take the file out of the directory".into()));
+        findings.fix("plugins", what, Some(hints::refused(file)));
     }
     for versions in by_id(&loaded).values() {
         one(connection, versions, findings).await?;
@@ -63,16 +64,13 @@ async fn one(connection: &Connection, versions: &[&Value], findings: &mut Findin
     let id = versions.first().map(|version| text(version, "id")).unwrap_or_default();
     let waiting = status::grants_waiting(connection, &id).await?;
     let is_active = |version: &&&Value| version["status"] == "active";
+    let links: Value = match versions.iter().all(|version| is_active(&version)) {
+        true => Value::Null,
+        false => connection.get(&format!("/api/v1/plugins/{id}/links")).await?,
+    };
     for version in versions.iter().filter(|version| !is_active(version)) {
         let what = format!("{id} {} is not active: {}", text(version, "version"), text(version, "reason"));
-        let fix = match &waiting {
-            Some(_) => {
-                format!("see what it asks for with `tenon grant {id}`, and grant it with `tenon grant {id} --all`")
-            }
-            None => format!(
-                "put what it needs into the plugins directory; `tenon explain {id}` tells more of a running host"
-            ),
-        };
+        let fix = fix(&id, version, &links);
         match versions.iter().any(|version| is_active(&version)) {
             true => findings.hint("plugins", what, Some(fix)),
             false => findings.fix("plugins", what, Some(fix)),
@@ -84,6 +82,16 @@ async fn one(connection: &Connection, versions: &[&Value], findings: &mut Findin
         findings.hint("grants", what, Some(format!("see `tenon grant {id}`")));
     }
     Ok(())
+}
+
+/// What is to be done, by the reason that its links have.
+fn fix(id: &str, version: &Value, links: &Value) -> String {
+    if version["status"] == "error" {
+        return format!("`tenon plugin errors {id}` shows how it failed");
+    }
+    let mut resolved = links["versions"].as_array().into_iter().flatten();
+    let resolved = resolved.find(|resolved| resolved["version"] == version["version"]);
+    hints::inactive(id, &text(version, "version"), resolved.map_or(&Value::Null, |resolved| &resolved["reason"]))
 }
 
 async fn rollouts(connection: &Connection, findings: &mut Findings) {

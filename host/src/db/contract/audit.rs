@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use crate::db::{AuditEntry, AuditFilter, AuditRecord, ControlPlane};
+use crate::db::{AuditEntry, AuditFilter, AuditPart, AuditRecord, ControlPlane};
 
 pub(super) async fn entries_are_found_again_and_stay(db: &dyn ControlPlane) {
     let begun = Timestamp::from_microsecond(1_700_000_000_000_000).unwrap();
@@ -16,6 +16,7 @@ pub(super) async fn entries_are_found_again_and_stay(db: &dyn ControlPlane) {
         after: Some(r#"{"a":1}"#.into()),
         outcome: if second == 2 { "denied".into() } else { "done".into() },
         correlation_id: format!("c{second}"),
+        parts: Vec::new(),
     };
     let written = [
         entry(0, "local", None, "tenants.create"),
@@ -47,7 +48,24 @@ pub(super) async fn entries_are_found_again_and_stay(db: &dyn ControlPlane) {
     let found = db.audit_list(all(), 100).await.unwrap();
     let AuditRecord { at, actor, tenant, operation, before, after, outcome, correlation_id, .. } = found[2].clone();
     let target = found[2].target.clone();
-    let read = AuditEntry { at, actor, tenant, operation, target, before, after, outcome, correlation_id };
+    let parts = Vec::new();
+    let read = AuditEntry { at, actor, tenant, operation, target, before, after, outcome, correlation_id, parts };
     assert_eq!(read, written[1]);
     assert_eq!(find(AuditFilter { before: Some(found[1].sequence), ..all() }, 100).await, "10", "the page after");
+
+    let part = |tenant: &str| AuditPart {
+        tenant: tenant.into(),
+        before: None,
+        after: Some(format!("{{\"of\":\"{tenant}\"}}")),
+    };
+    let parts = vec![part("acme"), part("gamma")];
+    db.audit_append(AuditEntry { parts, ..entry(4, "local", None, "plugins.purge") }).await.unwrap();
+    assert_eq!(find(all(), 2).await, "43", "who reads the whole reads no parts");
+    for (tenant, found) in [("acme", "421"), ("gamma", "4"), ("beta", "3")] {
+        let own = AuditFilter { tenant: Some(tenant.into()), ..all() };
+        assert_eq!(find(own.clone(), 100).await, found);
+        let told = db.audit_list(own, 1).await.unwrap();
+        let own = format!(r#"{{"of":"{tenant}"}}"#);
+        assert!(tenant == "beta" || told[0].after.as_ref() == Some(&own), "{told:?}");
+    }
 }

@@ -80,11 +80,12 @@ pub(super) async fn numbers_are_added_up(db: &dyn ControlPlane) {
         activations: 1,
         calls,
         failures: calls / 2,
+        lifecycle_failures: 1,
         last_used_at,
     };
     db.plugin_use_note(vec![], vec![stat("a", 2, Some(at(0))), stat("b", 4, None)]).await.unwrap();
     db.plugin_use_note(vec![], vec![stat("a", 4, Some(at(5))), stat("a", 0, None)]).await.unwrap();
-    let a = PluginStat { activations: 3, ..stat("a", 6, Some(at(5))) };
+    let a = PluginStat { activations: 3, lifecycle_failures: 3, ..stat("a", 6, Some(at(5))) };
     assert_eq!(db.plugin_stat_list("crm", Some("a")).await.unwrap(), std::slice::from_ref(&a));
     assert_eq!(db.plugin_stat_list("crm", None).await.unwrap(), [a.clone(), stat("b", 4, None)]);
     let nobodys = PluginStat { plugin: String::new(), ..stat("a", 1, None) };

@@ -1,15 +1,16 @@
 //! The audit log in SQLite.
 
 use async_trait::async_trait;
+use futures::FutureExt;
 
-use super::SqliteControlPlane;
+use super::{SqliteControlPlane, transaction};
 use crate::db::audit::{AUDIT_LIST, append};
 use crate::db::{Audit, AuditEntry, AuditFilter, AuditRecord, DbError};
 
 #[async_trait]
 impl Audit for SqliteControlPlane {
     async fn audit_append(&self, entry: AuditEntry) -> Result<(), DbError> {
-        append(&self.writer, &entry).await.map_err(DbError::during("audit_append"))
+        transaction(&self.writer, "audit_append", |db| async move { append(db, &entry).await }.boxed()).await
     }
 
     async fn audit_list(&self, filter: AuditFilter, limit: u32) -> Result<Vec<AuditRecord>, DbError> {

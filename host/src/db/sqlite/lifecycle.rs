@@ -122,6 +122,7 @@ async fn stat_add(db: &mut SqliteConnection, stat: PluginStat) -> Result<(), sql
         .bind(stat.activations)
         .bind(stat.calls)
         .bind(stat.failures)
+        .bind(stat.lifecycle_failures)
         .bind(stat.last_used_at.map(|at| at.as_microsecond()))
         .execute(db)
         .await

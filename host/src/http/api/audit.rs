@@ -1,8 +1,10 @@
 //! `GET /api/v1/audit`: who changed what.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::Method;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,8 +13,11 @@ use super::page::{self, Page};
 use super::take::Query;
 use crate::app::App;
 use crate::db::{AuditFilter, AuditRecord};
-use crate::http::envelope::ApiError;
+use crate::http::envelope::{ApiError, WrongField};
 use crate::http::identity::Caller;
+use crate::id::excerpt;
+use crate::registry::DIRECTORY_OPERATIONS;
+use crate::registry::manifest::nearest;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,6 +68,7 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Page<EntryView>, ApiError> {
     let limit = page::limit(filter.limit)?;
+    let operation = filter.operation.clone();
     let wanted = AuditFilter {
         tenant: caller.tenant().map(ToString::to_string),
         actor: filter.actor,
@@ -75,7 +81,30 @@ pub(super) async fn list(
         before: filter.cursor,
     };
     let found = app.control().audit_list(wanted, limit).await?;
+    if let (Some(operation), true) = (operation, found.is_empty()) {
+        exists(&operation)?;
+    }
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
     let next = found.last().filter(|_| full).map(|last| last.sequence.to_string());
     Ok(Page { data: found.into_iter().map(EntryView::from).collect(), next })
+}
+
+/// 422 for what nobody can have done: such a filter would look like an answer.
+fn exists(operation: &str) -> Result<(), ApiError> {
+    let changing = crate::http::rules().into_iter().filter(|(method, ..)| *method != Method::GET);
+    let known: BTreeSet<&str> = changing.map(|(_, _, rule)| rule.operation).chain(DIRECTORY_OPERATIONS).collect();
+    let is_kind = |known: &&&str| known.strip_prefix(operation).is_some_and(|_| operation.ends_with('.'));
+    if known.contains(operation) || known.iter().any(|known| is_kind(&known)) {
+        return Ok(());
+    }
+    let kinds: BTreeSet<String> =
+        known.iter().filter_map(|known| Some(format!("{}.", known.split_once('.')?.0))).collect();
+    let all = known.iter().copied().chain(kinds.iter().map(String::as_str));
+    let meant = nearest(operation, all).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    let list = known.iter().copied().collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "is `{}`, which is no operation{meant} There are {list}, and all of a kind, as `keys.`",
+        excerpt(operation)
+    );
+    Err(ApiError::invalid(vec![WrongField { field: "operation".to_owned(), message }]))
 }

@@ -6,12 +6,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::install::{finish, refused};
+use super::install::{came_to_nothing, finish, refused};
 use crate::app::App;
 use crate::http::envelope::{ApiError, SuccessList};
 use crate::registry::Snapshot;
 use crate::registry::catalogue::Entry;
+use crate::registry::install::{Sent, Upload};
 use crate::registry::manifest::Manifest;
+use crate::runtime::PluginKey;
 use http::StatusCode;
 
 #[derive(Serialize)]
@@ -84,6 +86,20 @@ pub(super) async fn install(
             return Err(ApiError::new(StatusCode::CONFLICT, "ambiguous", message));
         }
     };
+    let key = entry
+        .manifest
+        .as_ref()
+        .ok()
+        .map(|manifest| PluginKey { id: manifest.id.clone(), version: manifest.version.clone() });
+    let sent = Sent { file_name: Some(entry.file_name.clone()), key, sha256: entry.sha256.clone() };
+    match copied(&app, entry).await {
+        Ok(upload) => finish(&app, upload, sent).await,
+        Err(error) => Ok(came_to_nothing(&sent, error)),
+    }
+}
+
+/// What the file and those beside it hold, on its way into the directory.
+async fn copied(app: &App, entry: &Arc<Entry>) -> Result<Upload, ApiError> {
     let mut upload = app.registry().upload().await.map_err(refused)?;
     let content = app.catalogue().content(entry).await.map_err(|reason| {
         ApiError::new(StatusCode::CONFLICT, "unreadable", format!("{} cannot be installed: {reason}", entry.file_name))
@@ -95,5 +111,5 @@ pub(super) async fn install(
     if let Some(signatures) = content.signatures {
         upload.signatures(&signatures).await.map_err(refused)?;
     }
-    finish(&app, upload).await
+    Ok(upload)
 }

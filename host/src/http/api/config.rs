@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::revision;
 use super::secrets::unsealed;
 use super::take::Body;
+use super::{revision, unknown};
 use crate::app::App;
 use crate::db::{self, ConfigRow};
 use crate::http::envelope::{ApiError, Success, WrongField};
@@ -166,8 +166,7 @@ impl About {
     fn of(app: &App, caller: &Caller, id: &str) -> Result<Self, ApiError> {
         let tenant = caller.identity()?.tenant.clone();
         let snapshot = app.registry().snapshot();
-        let plugin = concerned(&snapshot, &tenant, id)
-            .ok_or_else(|| ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")))?;
+        let plugin = concerned(&snapshot, &tenant, id).ok_or_else(|| unknown::plugin(&snapshot, id))?;
         let stored = snapshot.choices().settings().stored(&tenant, &plugin.key().id);
         let before = stored.map(|stored| Stored::clone(stored)).unwrap_or_default();
         Ok(Self { snapshot, tenant, plugin, before })

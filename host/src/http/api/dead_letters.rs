@@ -57,8 +57,9 @@ impl From<DeadLetter> for LetterView {
 impl LetterView {
     fn changed(&self) -> Changed {
         let (id, topic) = (self.event.id(), self.event.topic());
+        let tenant = self.event.tenant().map(str::to_owned);
         let before = json!({ "event": id, "type": topic, "subscriber": self.subscriber, "error": self.error });
-        Changed::new(self.letter.to_string()).from(before)
+        Changed::new(self.letter.to_string()).of(tenant).from(before)
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::take::{Body, Query};
-use super::{config, revision};
+use super::{config, revision, unknown};
 use crate::app::App;
 use crate::db;
 use crate::http::envelope::{ApiError, Success, WrongField};
@@ -230,7 +230,7 @@ fn about(app: &App, caller: &Caller, id: &str) -> Result<(TenantId, PluginId), A
     let known = snapshot.plugins().iter().map(|plugin| &plugin.key().id).find(|known| known.as_str() == id);
     match known {
         Some(plugin) => Ok((tenant, plugin.clone())),
-        None => Err(ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`"))),
+        None => Err(unknown::plugin(&snapshot, id)),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::take::Body;
+use super::unknown;
 use crate::app::App;
 use crate::db::Grant;
 use crate::http::envelope::{ApiError, SuccessList, WrongField};
@@ -123,7 +124,7 @@ fn seen(snapshot: &Snapshot, id: &PluginId) -> Vec<AskView> {
 fn known(snapshot: &Snapshot, id: &str) -> Result<PluginId, ApiError> {
     let mut known = snapshot.plugins().iter().map(|plugin| &plugin.key().id);
     let found = known.find(|known| known.as_str() == id).cloned();
-    found.ok_or_else(|| ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")))
+    found.ok_or_else(|| unknown::plugin(snapshot, id))
 }
 
 fn wrong(field: &str, message: &str) -> WrongField {

@@ -21,8 +21,9 @@ use crate::app::App;
 use crate::http::envelope::{ApiError, Success};
 use crate::http::routes::Changed;
 use crate::http::server::BodyTimeout;
+use crate::id::{PluginId, excerpt};
 use crate::registry::choices::grants::{self, Ask};
-use crate::registry::install::{Broken, InstallError, Installed, Upload};
+use crate::registry::install::{Broken, InstallError, Installed, Sent, Upload};
 use crate::registry::manifest::MAX_MANIFEST_BYTES;
 use crate::registry::resolve::Status;
 use crate::registry::{RegistryError, Snapshot};
@@ -64,18 +65,19 @@ pub(super) struct Force {
 
 pub(super) async fn install(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let version = request.version();
-    match take(&app, request).await {
-        Ok(upload) => finish(&app, upload).await,
+    let mut sent = Sent::default();
+    match take(&app, request, &mut sent).await {
+        Ok(upload) => finish(&app, upload, sent).await,
         // What was not read of the body would be taken for the next request.
         Err(error) if version < Version::HTTP_2 => {
-            Err(error.with_header(CONNECTION, HeaderValue::from_static("close")))
+            Ok(came_to_nothing(&sent, error.with_header(CONNECTION, HeaderValue::from_static("close"))))
         }
-        Err(error) => Err(error),
+        Err(error) => Ok(came_to_nothing(&sent, error)),
     }
 }
 
 /// Brings the body to disk.
-async fn take(app: &App, request: Request) -> Result<Upload, ApiError> {
+async fn take(app: &App, request: Request, sent: &mut Sent) -> Result<Upload, ApiError> {
     let form = form(request.headers())?;
     let mut upload = app.registry().upload().await.map_err(refused)?;
     let body = request.into_body().into_data_stream();
@@ -84,19 +86,24 @@ async fn take(app: &App, request: Request) -> Result<Upload, ApiError> {
         Form::Parts(boundary) => {
             let whole = app.config().loader.file_bytes.saturating_mul(2);
             let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(whole));
-            parts(app, Multipart::with_constraints(body, boundary, constraints), &mut upload).await?;
+            parts(app, Multipart::with_constraints(body, boundary, constraints), &mut upload, sent).await?;
         }
     }
     Ok(upload)
 }
 
 /// Has a file judged and taken, and says what came of it.
-pub(super) async fn finish(app: &App, upload: Upload) -> Result<Response, ApiError> {
-    let installed = app.registry().install(upload).await.map_err(refused)?;
+pub(super) async fn finish(app: &App, upload: Upload, mut sent: Sent) -> Result<Response, ApiError> {
+    let before = app.registry().snapshot();
+    let installed = match app.registry().install(upload, &mut sent).await {
+        Ok(installed) => installed,
+        Err(error) => return Ok(came_to_nothing(&sent, refused(error))),
+    };
     let view = seen(&app.registry().snapshot(), &installed);
     let changed = Changed::new(installed.key.to_string()).to(json!({
         "fileName": view.file_name, "sha256": view.sha256, "installed": view.installed,
     }));
+    let changed = changed.moving(installed.key.id.clone(), before);
     let mut answer = Success(view).into_response();
     if installed.new {
         *answer.status_mut() = StatusCode::CREATED;
@@ -104,11 +111,21 @@ pub(super) async fn finish(app: &App, upload: Upload) -> Result<Response, ApiErr
     Ok(changed.with(answer))
 }
 
+/// A refused file, written down with all that is known of it.
+pub(super) fn came_to_nothing(sent: &Sent, error: ApiError) -> Response {
+    let Sent { file_name, key, sha256 } = sent;
+    let key = key.as_ref().map(ToString::to_string);
+    let target = key.or_else(|| file_name.clone()).unwrap_or_else(|| "a file".to_owned());
+    let told = json!({ "fileName": file_name, "sha256": sha256, "reason": error.message });
+    Changed::new(target).to(told).with(error)
+}
+
 pub(super) async fn uninstall(
     State(app): State<Arc<App>>,
     Path((id, version)): Path<(String, String)>,
     Query(Force { force }): Query<Force>,
 ) -> Result<Response, ApiError> {
+    let earlier = app.registry().snapshot();
     let removed = app.registry().uninstall(&id, &version, force).await.map_err(refused)?;
     let before = json!({ "fileName": removed.file_name });
     let (broken, rolled_out) = (&removed.broken, removed.rolled_out);
@@ -116,7 +133,11 @@ pub(super) async fn uninstall(
     let answer = json!({
         "id": id, "version": version, "fileName": removed.file_name, "broken": broken, "rolledOut": rolled_out,
     });
-    Ok(Changed::new(format!("{id} {version}")).from(before).to(after).with(Success(answer)))
+    let mut changed = Changed::new(format!("{id} {version}")).from(before).to(after);
+    if let Ok(plugin) = PluginId::parse(&id) {
+        changed = changed.moving(plugin, earlier);
+    }
+    Ok(changed.with(Success(answer)))
 }
 
 enum Form {
@@ -145,7 +166,7 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     }
 }
 
-async fn parts(app: &App, mut form: Multipart<'_>, upload: &mut Upload) -> Result<(), ApiError> {
+async fn parts(app: &App, mut form: Multipart<'_>, upload: &mut Upload, sent: &mut Sent) -> Result<(), ApiError> {
     let signatures_bytes = usize::try_from(app.config().trust.signature_file_bytes).unwrap_or(usize::MAX);
     let mut seen: Vec<String> = Vec::new();
     let broken = |error: multer::Error| unread(&error);
@@ -157,6 +178,7 @@ async fn parts(app: &App, mut form: Multipart<'_>, upload: &mut Upload) -> Resul
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message));
         }
         if name == "component" {
+            sent.file_name = part.file_name().map(excerpt);
             copy(part.map(|piece| piece.map_err(|error| unread(&error))), upload).await?;
         } else {
             let limit = if name == "manifest" { MAX_MANIFEST_BYTES } else { signatures_bytes };

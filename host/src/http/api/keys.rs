@@ -123,7 +123,7 @@ pub(super) async fn create(
         }
     };
     let key = app.control().key_fetch(&id).await?.ok_or_else(|| missing(&id))?;
-    let changed = Changed::new(id.as_str()).to(recorded(&key));
+    let changed = Changed::new(id.as_str()).of(key.tenant.clone()).to(recorded(&key));
     let answer = Success(KeyView { key: Some(text), ..key.into() });
     let mut response = changed.with((StatusCode::CREATED, answer));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -178,7 +178,7 @@ pub(super) async fn expire(
             (None, Some(at)) => format!("the key ends at {at} already; make another for a longer time"),
             _ => "the key was revoked".to_owned(),
         };
-        return Ok(Changed::new(id).with(ApiError::new(StatusCode::CONFLICT, "conflict", message)));
+        return Ok(Changed::new(id).of(before.tenant).with(ApiError::new(StatusCode::CONFLICT, "conflict", message)));
     }
     changed(&app, &key, &before).await
 }
@@ -194,7 +194,7 @@ async fn find(app: &App, caller: &Caller, id: &str) -> Result<(KeyId, ApiKey), A
 
 async fn changed(app: &App, key: &KeyId, before: &ApiKey) -> Result<Response, ApiError> {
     let after = app.control().key_fetch(key.as_str()).await?.ok_or_else(|| missing(key.as_str()))?;
-    let changed = Changed::new(key.as_str()).from(recorded(before)).to(recorded(&after));
+    let changed = Changed::new(key.as_str()).of(before.tenant.clone()).from(recorded(before)).to(recorded(&after));
     Ok(changed.with(Success(KeyView::from(after)).into_response()))
 }
 

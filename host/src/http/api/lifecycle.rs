@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::page::{self, Page};
 use super::take::Query;
+use super::unknown;
 use crate::app::App;
 use crate::db::{PluginError, PluginStat};
 use crate::http::envelope::{ApiError, Success};
@@ -71,7 +72,10 @@ struct StatView {
     tenant: Option<String>,
     activations: i64,
     calls: i64,
+    /// Of the calls.
     failures: i64,
+    /// How often a version could not come to the tenant, or go.
+    lifecycle_failures: i64,
     last_used_at: Option<String>,
 }
 
@@ -82,6 +86,7 @@ impl From<&PluginStat> for StatView {
             activations: stat.activations,
             calls: stat.calls,
             failures: stat.failures,
+            lifecycle_failures: stat.lifecycle_failures,
             last_used_at: stat.last_used_at.map(|at| at.to_string()),
         }
     }
@@ -111,6 +116,7 @@ pub(super) async fn stats(
         activations: sum(|stat| stat.activations),
         calls: sum(|stat| stat.calls),
         failures: sum(|stat| stat.failures),
+        lifecycle_failures: sum(|stat| stat.lifecycle_failures),
         last_used_at: found.iter().filter_map(|stat| stat.last_used_at).max().map(|at| at.to_string()),
     };
     Ok(Success(Stats { plugin: id, all, tenants: found.iter().map(StatView::from).collect() }).into_response())
@@ -121,6 +127,6 @@ fn known(app: &App, id: &str) -> Result<(), ApiError> {
     let snapshot = app.registry().snapshot();
     match snapshot.plugins().iter().any(|plugin| plugin.key().id.as_str() == id) {
         true => Ok(()),
-        false => Err(ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`"))),
+        false => Err(unknown::plugin(&snapshot, id)),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 
+use super::unknown;
 use crate::app::App;
 use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
@@ -20,10 +21,9 @@ pub async fn show(
     let mut explanation = snapshot.explain(&super::view(&snapshot, &caller), &id);
     // What fails is a tenant's own, so it is told to who asks for one.
     if let (Some(explanation), Some(tenant)) = (&mut explanation, caller.tenant()) {
+        explanation.tenant = Some(tenant.to_string());
         let failing = app.runtime().failing_links(tenant);
         explanation.add_failing(failing.into_iter().filter(|link| link.caller == id || link.provider == id).collect());
     }
-    explanation
-        .map(Success)
-        .ok_or_else(|| ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")))
+    explanation.map(Success).ok_or_else(|| unknown::plugin(&snapshot, &id))
 }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 
 use super::take::Query;
+use super::unknown;
 use crate::app::App;
 use crate::http::envelope::{ApiError, Success, WrongField};
 use crate::http::identity::Caller;
@@ -98,7 +99,7 @@ pub(super) async fn list(
     let kept = app.runtime().log().kept();
     let found = if wanted.wait { kept.follow(asked).await } else { kept.read(&asked) };
     if found.lines.is_empty() && !is_known(&app, &id) {
-        return Err(ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")));
+        return Err(unknown::plugin(&app.registry().snapshot(), &id));
     }
     Ok(Success(found.into()))
 }

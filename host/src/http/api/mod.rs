@@ -32,6 +32,7 @@ mod take;
 mod tenants;
 mod trust;
 mod ui;
+mod unknown;
 mod usage;
 
 use std::sync::Arc;

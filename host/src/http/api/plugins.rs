@@ -10,8 +10,8 @@ use http::StatusCode;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::page;
 use super::take::Query;
+use super::{page, unknown};
 use crate::app::App;
 use crate::http::envelope::{self, ApiError, Success, WrongField};
 use crate::http::identity::Caller;
@@ -302,7 +302,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>, caller: C
         })
         .collect();
     if versions.is_empty() {
-        return Err(ApiError::not_found("plugin_not_found", format!("there is no plugin `{id}`")));
+        return Err(unknown::plugin(&snapshot, &id));
     }
     Ok(Success(Details { id: &id, versions }).into_response())
 }

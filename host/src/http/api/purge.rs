@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::names::few;
 use super::take::Body;
+use super::unknown;
 use crate::app::App;
 use crate::capability::sql::Purged;
 use crate::http::envelope::{ApiError, Success, WrongField};
@@ -42,6 +43,11 @@ pub(super) async fn purge(
         return Err(wrong("plugin", format!("must be `{id}` once more: this deletes data for good")));
     }
     let tenants = tenants(&app, &plugin, &wanted).await?;
+    if having(&app, &plugin).await?.is_empty()
+        && let Some(unknown) = unknown::never_seen(&app, plugin.as_str()).await?
+    {
+        return Err(unknown);
+    }
     let snapshot = app.registry().snapshot();
     let users: Vec<&TenantId> = tenants.iter().filter(|tenant| uses(&snapshot, &plugin, tenant)).collect();
     if !users.is_empty() {
@@ -64,7 +70,8 @@ pub(super) async fn purge(
         Some(tenant) => format!("{plugin} of {tenant}"),
         None => plugin.to_string(),
     };
-    let changed = Changed::new(target).to(told.clone());
+    let changed = Changed::new(target).of(wanted.tenant.clone()).to(told.clone());
+    let changed = if wanted.all { parts(changed, &plugin, &databases, &configurations) } else { changed };
     Ok(match (stopped, decided) {
         (None, Ok(())) => changed.with(Success(told)),
         (None, Err(error)) => changed.with(error),
@@ -126,13 +133,26 @@ async fn tenants(app: &App, plugin: &PluginId, wanted: &Wanted) -> Result<BTreeS
             }
             Err(ApiError::not_found("tenant_not_found", format!("there is no tenant `{tenant}`")))
         }
-        (None, true) => {
-            let with_data = app.sql().tenants_of(plugin).await.map_err(|error| ApiError::internal(&error))?;
-            let snapshot = app.registry().snapshot();
-            Ok(with_data.into_iter().chain(snapshot.choices().settings().tenants_of(plugin).cloned()).collect())
-        }
+        (None, true) => having(app, plugin).await,
         _ => Err(wrong("tenant", "say whose data goes: `tenant` with a name, or `all` as true".to_owned())),
     }
+}
+
+/// All that have something of the plugin.
+async fn having(app: &App, plugin: &PluginId) -> Result<BTreeSet<TenantId>, ApiError> {
+    let with_data = app.sql().tenants_of(plugin).await.map_err(|error| ApiError::internal(&error))?;
+    let snapshot = app.registry().snapshot();
+    Ok(with_data.into_iter().chain(snapshot.choices().settings().tenants_of(plugin).cloned()).collect())
+}
+
+/// What each tenant reads of it that had something.
+fn parts(changed: Changed, plugin: &PluginId, databases: &[String], configurations: &[String]) -> Changed {
+    let tenants: BTreeSet<&String> = databases.iter().chain(configurations).collect();
+    tenants.into_iter().fold(changed, |changed, tenant| {
+        let of = |all: &[String]| all.iter().filter(|one| *one == tenant).cloned().collect::<Vec<_>>();
+        let told = json!({ "plugin": plugin, "databases": of(databases), "configurations": of(configurations) });
+        changed.part(tenant, &told)
+    })
 }
 
 fn uses(snapshot: &Snapshot, plugin: &PluginId, tenant: &TenantId) -> bool {

@@ -97,7 +97,7 @@ pub(super) async fn put(
     let before = before(&app, &row).await?;
     app.control().tenant_quota_put(row.clone()).await?;
     app.quotas_read().await?;
-    let mut changed = Changed::new(target(&row)).to(json!({ "amount": amount }));
+    let mut changed = Changed::new(target(&row)).of(Some(&row.tenant)).to(json!({ "amount": amount }));
     if let Some(before) = before {
         changed = changed.from(json!({ "amount": quota.told(before) }));
     }
@@ -120,7 +120,8 @@ pub(super) async fn delete(
     }
     app.quotas_read().await?;
     let of = plugin.map_or_else(String::new, |plugin| format!(" {plugin}"));
-    Ok(Changed::new(format!("{tenant}{of} {}", quota.name())).with(Success(json!({}))))
+    let changed = Changed::new(format!("{tenant}{of} {}", quota.name())).of(Some(tenant));
+    Ok(changed.with(Success(json!({}))))
 }
 
 async fn before(app: &App, row: &TenantQuota) -> Result<Option<u64>, ApiError> {

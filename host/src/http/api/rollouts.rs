@@ -159,6 +159,7 @@ async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiEr
     let plugin = known(&snapshot, id)?;
     let before = snapshot.choices().rollout(&plugin).ok_or_else(|| no_rollout(&plugin))?;
     revision::read(headers, before.revision)?;
+    let changed = Changed::new(plugin.as_str()).from(told(before)).moving(plugin.clone(), snapshot.clone());
     // What was decided stays for the way back.
     let row = db::Rollout { ended: true, ..before.row(&plugin) };
     app.control().rollout_put(row).await?.map_err(|db::Stale| revision::stale())?;
@@ -167,7 +168,7 @@ async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiEr
         let version = serving(&app.registry().snapshot(), &plugin);
         Success(json!({ "plugin": plugin, "version": version })).into_response()
     };
-    Ok(Changed::new(plugin.as_str()).from(told(before)).decided(app, answer).await)
+    Ok(changed.decided(app, answer).await)
 }
 
 /// Judges a change, writes it down, and moves tenants. What came of it is told of those that are named, and of those
@@ -179,7 +180,7 @@ async fn decide(app: &App, snapshot: &Snapshot, plan: Plan) -> Result<Response, 
         return Err(refusal);
     }
     let revision = app.control().rollout_put(after.row(&plugin)).await?.map_err(|db::Stale| revision::stale())?;
-    let mut changed = Changed::new(plugin.as_str()).to(told(&after));
+    let mut changed = Changed::new(plugin.as_str()).to(told(&after)).moving(plugin.clone(), app.registry().snapshot());
     changed.before = before.as_ref().map(told);
     if let Err(error) = app.registry().decide().await {
         // It is decided, and counts with the next decision that can be read.

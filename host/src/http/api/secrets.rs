@@ -39,6 +39,9 @@ pub(super) async fn rotate(State(app): State<Arc<App>>) -> Result<Response, ApiE
         "complete": done.complete,
     });
     let changed = Changed::new("secrets").from(json!({ "key": before })).to(answer.clone());
+    let part =
+        |changed: Changed, (tenant, resealed)| changed.part(tenant, &json!({ "key": key, "resealed": resealed }));
+    let changed = done.tenants.into_iter().fold(changed, part);
     answer["unreadableFields"] = json!(done.unreadable);
     Ok(changed.with(Success(answer)))
 }

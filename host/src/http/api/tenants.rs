@@ -56,7 +56,7 @@ pub(super) async fn create(
     };
     app.runtime().announcements().tell(&id, "tenant.created", id.as_str(), json!({ "tenant": tenant.id }));
     app.schedules().wake();
-    let changed = Changed::new(id.as_str()).to(json!({ "id": tenant.id }));
+    let changed = Changed::new(id.as_str()).of(Some(id.as_str())).to(json!({ "id": tenant.id }));
     Ok(changed.with((StatusCode::CREATED, Success(TenantView::from(tenant)))))
 }
 

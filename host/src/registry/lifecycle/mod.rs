@@ -215,7 +215,7 @@ impl Lifecycle {
     fn tell(&self, tenant: &TenantId, plugin: &PluginKey, failure: &Failure) {
         let Failure { hook, message, backtrace, correlation_id, .. } = failure;
         tracing::warn!(%plugin, %tenant, hook, reason = message, "a plugin's lifecycle failed");
-        self.runtime.reports().fault(Fault {
+        self.runtime.reports().lifecycle_fault(Fault {
             at: Timestamp::now(),
             plugin: plugin.clone(),
             tenant: tenant.clone(),

@@ -71,6 +71,7 @@ fn stat(used: &Use) -> PluginStat {
         activations: count(used.activations),
         calls: count(used.calls),
         failures: count(used.failures),
+        lifecycle_failures: count(used.lifecycle_failures),
         last_used_at: used.last,
     }
 }

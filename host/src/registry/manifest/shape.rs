@@ -18,9 +18,15 @@ pub(super) fn check(document: &Value, schema: &Value, problems: &mut Problems) {
 }
 
 /// The name among `known` that someone who wrote `word` most likely meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const ALIKE: f64 = 0.85;
-    let alike = |name: &str| strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase());
+    // Two letters of a short word that changed places make it quite another to that measure.
+    const SLIP: f64 = 0.9;
+    let alike = |name: &str| {
+        let (word, name) = (word.to_lowercase(), name.to_lowercase());
+        let is_slip = word.len() > 2 && strsim::osa_distance(&word, &name) == 1;
+        strsim::jaro_winkler(&word, &name).max(if is_slip { SLIP } else { 0.0 })
+    };
     let rated = known.into_iter().map(|name| (alike(name), name));
     let best = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= ALIKE).then_some(best.1)
@@ -294,5 +300,6 @@ mod tests {
         assert_eq!(nearest("serviceName", known), Some("service"));
         assert_eq!(nearest("cacheTtl", known), Some("cacheTTL"));
         assert_eq!(nearest("pluginId", known), None);
+        assert_eq!(nearest("cmr", ["crm", "analytics"]), Some("crm"));
     }
 }

@@ -34,11 +34,11 @@ pub enum PassedOver {
     Itself,
     #[error("{importer} is not granted {service}")]
     NotGranted { importer: PluginId, service: ServiceName },
-    #[error("not enabled for this tenant")]
+    #[error("not enabled for the tenant")]
     NotEnabled,
-    #[error("this tenant is pinned to {pin}")]
+    #[error("the tenant is pinned to {pin}")]
     Pinned { pin: VersionReq },
-    #[error("a rollout gives this tenant {version}")]
+    #[error("its rollout gives {version} instead")]
     RolledOut { version: Version },
     #[error("{}", not_rolled_out(.version))]
     NotRolledOut { version: Version },
@@ -80,7 +80,7 @@ pub enum Precedence {
 
 /// Why a tenant does not get a version that is rolled out by hand.
 pub(super) fn not_rolled_out(version: &Version) -> String {
-    format!("no rollout gives it to this tenant, which keeps {version} until one does")
+    format!("no rollout gives it to the tenant, which keeps {version} until one does")
 }
 
 /// Why a tenant does not get a version that nothing is wrong with.

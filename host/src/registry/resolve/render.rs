@@ -62,9 +62,9 @@ impl fmt::Display for Status {
 impl fmt::Display for InactiveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InactiveReason::NotEnabled => f.write_str("not enabled for this tenant"),
-            InactiveReason::Pinned { pin } => write!(f, "this tenant is pinned to {pin}"),
-            InactiveReason::RolledOut { version } => write!(f, "a rollout gives this tenant {version}"),
+            InactiveReason::NotEnabled => f.write_str("not enabled for the tenant"),
+            InactiveReason::Pinned { pin } => write!(f, "the tenant is pinned to {pin}"),
+            InactiveReason::RolledOut { version } => write!(f, "its rollout gives {version} instead"),
             InactiveReason::NotRolledOut { version } => f.write_str(&not_rolled_out(version)),
             InactiveReason::StaysOn { version } => f.write_str(&stays_on(version)),
             InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),

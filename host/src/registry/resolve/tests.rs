@@ -97,7 +97,7 @@ fn a_provider_the_tenant_has_not_enabled_is_passed_over() {
     let loaded = [analytics(), crm("1.1.0", "1.1.0")];
     let choices = all_of(&loaded[..1]);
     let resolution = resolve(&loaded, &choices, &|_, _, _, _| Ok(()));
-    assert_passed_over(&resolution, "not enabled for this tenant");
+    assert_passed_over(&resolution, "not enabled for the tenant");
     assert_eq!(find(&resolution, "crm").status, Status::Inactive { reason: InactiveReason::NotEnabled });
     assert!(resolution.serving.is_empty());
 }
@@ -107,7 +107,7 @@ fn a_provider_outside_the_tenants_pin_is_passed_over() {
     let loaded = [analytics(), crm("1.1.0", "1.1.0")];
     let mut choices = all_of(&loaded);
     choices.wanted.insert(PluginId::parse("crm").unwrap(), Wanted::Pinned("~1.0".parse().unwrap()));
-    assert_passed_over(&resolve(&loaded, &choices, &|_, _, _, _| Ok(())), "this tenant is pinned to ~1.0");
+    assert_passed_over(&resolve(&loaded, &choices, &|_, _, _, _| Ok(())), "the tenant is pinned to ~1.0");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sealing every secret anew, with the key in use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,6 +17,8 @@ const ROUNDS: usize = 16;
 pub struct Resealed {
     /// Secrets that are sealed with the key in use now and were not before.
     pub resealed: usize,
+    /// How many of them are each tenant's.
+    pub tenants: BTreeMap<String, usize>,
     /// What does not open or cannot be read. It stays as it is.
     pub unreadable: Vec<Unreadable>,
     /// Whether nothing that opens is sealed with an earlier key any more.
@@ -70,8 +72,12 @@ pub async fn reseal(control: &dyn ControlPlane, seals: &Seals) -> Result<Reseale
                 done.unreadable.push(Unreadable::all(&next, "it cannot be sealed anew so that it opens".to_owned()));
                 continue;
             }
+            let tenant = next.tenant.clone();
             match control.config_put(next).await? {
-                Ok(_) => done.resealed += anew,
+                Ok(_) => {
+                    done.resealed += anew;
+                    *done.tenants.entry(tenant).or_default() += anew;
+                }
                 Err(_stale) => left = true,
             }
         }

@@ -15,6 +15,9 @@ use crate::runtime::{BreakerState, LinkHealth, PluginKey};
 /// What `tenon explain` says of a plugin.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
+    /// Whose view it is; none for that of a tenant that has decided nothing.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// For people.
     pub text: String,
     /// For programs: one entry for each loaded version.
@@ -90,6 +93,7 @@ impl Snapshot {
         });
         let told = told.chain(rejected.iter().map(ToString::to_string));
         Some(Explanation {
+            tenant: None,
             text: told.collect::<Vec<_>>().join("\n"),
             versions: serde_json::to_value(versions).unwrap_or_default(),
             kept,

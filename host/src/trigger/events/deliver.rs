@@ -88,7 +88,11 @@ impl Events {
         let value = value(tenant, delivery);
         let answer = self.runtime.call_unasked(&plugin.prepared, handler, call, &[value]).await;
         self.runtime.reports().handled(plugin.key(), tenant, answer.as_ref().err());
-        match answer.map(read) {
+        let answer = answer.map(read);
+        if matches!(answer, Ok(Answer::Retry(_) | Answer::Reject(_))) {
+            self.runtime.reports().refused(&plugin.key().id, tenant);
+        }
+        match answer {
             Ok(Answer::Handled) => Outcome::Done,
             Ok(Answer::Retry(error)) => self.failed(delivery, error),
             Ok(Answer::Reject(error)) => Outcome::Dead { attempted: true, error: cut(error), at: Timestamp::now() },

@@ -129,9 +129,9 @@ async fn commands_show_how_a_plugin_is_used_and_how_it_fails() {
 
     let table = text(&host, &["plugin", "stats", "phases", "--tenant", "acme"]).await;
     let rows_of_table = rows(&table);
-    assert_eq!(rows_of_table[0], ["TENANT", "ACTIVATIONS", "CALLS", "FAILURES", "LAST USED"]);
-    assert_eq!((&rows_of_table[1][..4], rows_of_table.len()), (&["acme", "1", "3", "2"][..], 2), "{table}");
-    assert_eq!(rows_of_table[1][4].len(), "2026-01-31T23:59:59Z".len(), "to the second: {table}");
+    assert_eq!(rows_of_table[0], ["TENANT", "ACTIVATIONS", "CALLS", "FAILED CALLS", "FAILED MOVES", "LAST USED"]);
+    assert_eq!((&rows_of_table[1][..5], rows_of_table.len()), (&["acme", "1", "3", "2", "0"][..], 2), "{table}");
+    assert_eq!(rows_of_table[1][5].len(), "2026-01-31T23:59:59Z".len(), "to the second: {table}");
     // An operator who names no tenant sees each, and all together.
     let told = output({
         let mut command = host.scratch().tenon(&["plugin", "stats", "phases", "--json", "--data"]);
@@ -176,4 +176,16 @@ async fn without_a_host_each_of_them_says_so() {
         let told = said.failure();
         assert!(told.starts_with("tenon: no host answers at http://127.0.0.1:1: start one"), "{args:?}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_come_is_counted_apart_from_calls() {
+    let host = lifecycle::host(&[Version { words: &[("activate", "fail")], ..Version::new("1.0.0") }]).await;
+    let refused = lifecycle::note(&host.tenant("acme"), "one").await;
+    assert!(refused.status >= 500, "{refused:?}");
+    let told = json_of(&host, &["plugin", "stats", "phases", "--tenant", "acme"]).await;
+    let acme = &told["tenants"][0];
+    assert!(acme["lifecycleFailures"].as_u64().unwrap() >= 1, "{told}");
+    assert_eq!((&acme["calls"], &acme["failures"], &acme["activations"]), (&json!(0), &json!(0), &json!(0)), "{told}");
+    assert_eq!(told["all"]["lifecycleFailures"], acme["lifecycleFailures"]);
 }

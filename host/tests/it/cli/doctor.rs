@@ -20,6 +20,10 @@ async fn doctor(scratch: &Scratch, args: &[&str]) -> Vec<Value> {
     if !args.contains(&"--plugins") {
         command.args(["--plugins", "plugins"]);
     }
+    // Whoever else listens on the usual port is no matter here.
+    if !["--listen", "--url"].iter().any(|option| args.contains(option)) {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
     let said = output(command).await;
     assert!(said.stderr.is_empty(), "{said:#?}");
     let whole: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -89,6 +93,9 @@ async fn an_installation_is_sound_when_what_it_said_was_done_and_nothing_was_cha
     expect(&well, "ok", &["a host would start with these settings"]);
     expect(&well, "ok", &["2 loaded, all active"]);
     expect(&well, "ok", &["databases of tenants: 1"]);
+    expect(&well, "ok", &["every database of a tenant is sound: 1 looked through"]);
+    expect(&well, "ok", &["plugins lie in plugins"]);
+    expect(&well, "ok", &["127.0.0.1:0 is free to listen on"]);
     assert_eq!(all_files(&host.scratch().data()), before, "the doctor changes nothing");
 }
 
@@ -237,4 +244,96 @@ async fn keys_that_are_gone_and_secrets_that_do_not_open_are_named() {
     fs::write(keys.join("secrets.key"), "no key").unwrap();
     let found = doctor(host.scratch(), &["--dev"]).await;
     expect(&found, "fix", &["a host would not start", "data/keys/secrets.key holds something else than keys"]);
+}
+
+#[tokio::test]
+async fn a_damaged_database_and_a_lost_control_plane_are_found() {
+    let mut host = Host::with_plugins(&["crm"]).await;
+    host.get("/plugins/crm/contacts").await.data(200);
+    let found = doctor(host.scratch(), &["--dev"]).await;
+    expect(&found, "ok", &["every database of a tenant is sound: 1 looked through"]);
+    host.terminate();
+    host.ended().await;
+    let data = host.scratch().data();
+    let file = data.join("tenants/demo/crm.sqlite");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[4096..].fill(0xff);
+    fs::write(&file, bytes).unwrap();
+    for ending in ["-wal", "-shm"] {
+        _ = fs::remove_file(file.with_file_name(format!("crm.sqlite{ending}")));
+        _ = fs::remove_file(data.join(format!("control.db{ending}")));
+    }
+    fs::remove_file(data.join("control.db")).unwrap();
+    let found = doctor(host.scratch(), &["--dev"]).await;
+    expect(&found, "fix", &["crm.sqlite is damaged: ", "tenon plugin purge crm --tenant demo --yes"]);
+    expect(&found, "fix", &["there is no data/control.db", "tenants, keys", "restore it from a backup"]);
+    assert!(!data.join("control.db").exists(), "the doctor makes none");
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_configuration_is_told_at_once() {
+    let scratch = Scratch::with_plugins(&[]);
+    let text = "listem = 1\ndata = \"elsewhere\"\n[http]\nbody_bytes = \"many\"\nbody_byte = 5\n\n[htpp]\nbody_bytes = 5\n\n\
+        [limits]\nhop_reserve_percent = 100\nwall_deadline_ms = 0\n";
+    let file = scratch.file("tenon.toml", text);
+    let found = doctor(&scratch, &["--config", file.to_str().unwrap()]).await;
+    let of = |line: &str, key: &str| expect(&found, "fix", &["configuration: ", line, key]);
+    of("line 1: ", "`listem`");
+    of("line 4: ", "`http.body_bytes`");
+    of("line 5: ", "`http.body_byte`");
+    of("line 7: ", "`htpp`");
+    of("", "`limits.wall_deadline_ms` is 0");
+    of("", "`limits.hop_reserve_percent` is 100");
+    expect(&found, "hint", &["the settings that were understood"]);
+    expect(&found, "hint", &["not tried whether a host would start"]);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_and_a_key_that_is_none_are_found() {
+    let scratch = Scratch::with_plugins(&[]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let keys = scratch.data().join("keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("compiled-code.key"), "short").unwrap();
+    let found = doctor(&scratch, &["--listen", &address]).await;
+    expect(&found, "fix", &["another program listens on", &address, "--listen"]);
+    expect(&found, "fix", &["compiled-code.key holds something else than a key of 32 bytes", "delete it"]);
+}
+
+#[tokio::test]
+async fn an_older_version_is_told_with_a_command_that_works() {
+    let scratch = Scratch::with_plugins(&["greeter-1-0", "greeter-1-1"]);
+    let config = scratch.file("tenon.toml", "trust.downgrade = \"refuse\"\n");
+    let config = config.to_str().unwrap().to_owned();
+    let mut host = Host::start(scratch, &["--dev", "--config", &config]).await;
+    let side_by_side = doctor(host.scratch(), &["--dev", "--config", &config]).await;
+    assert!(
+        !side_by_side.iter().any(|found| found["about"] == "plugins" && found["level"] != "ok"),
+        "{side_by_side:#?}"
+    );
+    let rollout = json!({"version": "1.0.0", "percent": 100});
+    ask(host.request(Method::PUT, "/api/v1/rollouts/greeter").json(&rollout)).await.data(200);
+    let found = doctor(host.scratch(), &["--dev", "--config", &config]).await;
+    expect(&found, "hint", &["greeter 1.1.0 is not active", "`tenon rollout greeter 1.1.0 --percent 100`", "--end"]);
+    assert!(!told(&found, "hint").iter().any(|hint| hint.contains("into the plugins directory")), "{found:#?}");
+    let args = ["rollout", "greeter", "--end", "--url", host.address()];
+    output(host.scratch().tenon(&args)).await.success();
+
+    host.terminate();
+    host.ended().await;
+    fs::remove_file(host.scratch().plugins().join("greeter-1-0.wasm")).unwrap();
+    host.start_again().await;
+    // Only now it is gone: an old version comes back by permission alone.
+    host.terminate();
+    host.ended().await;
+    host.scratch().add_plugin("greeter-1-0");
+    let found = doctor(host.scratch(), &["--dev", "--config", &config]).await;
+    let fix = "if it is not wanted, `tenon plugin uninstall greeter 1.0.0`";
+    expect(&found, "fix", &["greeter 1.0.0 is older than 1.1.0", "--allow-downgrade", fix]);
+    host.start_again().await;
+    let args = ["plugin", "uninstall", "greeter", "1.0.0", "--url", host.address()];
+    output(host.scratch().tenon(&args)).await.success();
+    let found = doctor(host.scratch(), &["--dev", "--config", &config]).await;
+    assert!(!told(&found, "fix").iter().any(|fix| fix.starts_with("plugins")), "{found:#?}");
 }

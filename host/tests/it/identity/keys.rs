@@ -67,7 +67,7 @@ async fn an_owner_makes_keys_for_the_own_tenant_and_no_stronger_ones() {
         (json!({"role": "operator"}), "role"),
         (json!({"role": "emperor"}), "role"),
         (json!({"role": "Not One"}), "role"),
-        (json!({}), "body"),
+        (json!({}), "role"),
         (json!({"role": "member", "permissions": ["plugins:*"]}), "permissions"),
         (json!({"role": "member", "permissions": ["*"]}), "permissions"),
         (json!({"role": "member", "permissions": ["not one"]}), "permissions[0]"),

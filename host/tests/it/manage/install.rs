@@ -66,7 +66,8 @@ async fn an_upload_is_live_when_it_is_answered_and_a_bad_one_leaves_nothing() {
         send(&host.roles(roles), testdata("greeter-1-1")).await.refusal(403, "denied");
     }
     let audit = host.get("/api/v1/audit?operation=plugins.install").await;
-    assert!(audit.rows().is_empty(), "what concerns the whole installation is not a tenant's: {audit:?}");
+    let versions: Vec<&Value> = audit.rows().iter().map(|entry| &entry["after"]).collect();
+    assert_eq!(versions, [&json!({"version": "1.0.0"}); 2], "of the installation a tenant reads what it got of it");
     let data = host.scratch().data();
     let args = ["audit", "--operation", "plugins.install", "--json", "--data", data.to_str().unwrap()];
     let output = host.scratch().tenon(&args).output().unwrap();
@@ -75,6 +76,15 @@ async fn an_upload_is_live_when_it_is_answered_and_a_bad_one_leaves_nothing() {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "denied").count(), 3, "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "rejected").count(), 6, "{outcomes:?}");
     assert_eq!(entries.last().unwrap()["target"], "greeter 1.0.0");
+    let rejected: Vec<&Value> = entries.iter().filter(|entry| entry["outcome"] == "rejected").collect();
+    for entry in &rejected {
+        let (reason, hash) = (entry["after"]["reason"].as_str(), entry["after"]["sha256"].as_str());
+        assert!(
+            reason.is_some_and(|reason| !reason.is_empty()) && hash.is_some_and(|hash| hash.len() == 64),
+            "{entry}"
+        );
+    }
+    assert_eq!(rejected[0]["target"], "raw-resource 1.0.0", "what it says it is: {rejected:?}");
 }
 
 #[tokio::test]

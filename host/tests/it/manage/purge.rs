@@ -30,6 +30,10 @@ async fn data_goes_by_name_and_only_where_the_plugin_is_not_used() {
         assert_eq!(host.post(PURGE, wrong).await.wrong_fields(), [field]);
     }
     assert_eq!(host.post(PURGE, of("nobody")).await.status, 404);
+    let unknown = tenon(&host, &["plugin", "purge", "cmr", "--tenant", "acme", "--yes"]).unwrap_err();
+    assert!(unknown.contains("there is no plugin `cmr`") && unknown.contains("did you mean `crm`?"), "{unknown}");
+    let all = json!({"plugin": "nothing", "all": true});
+    host.post("/api/v1/plugins/nothing/purge", all).await.refusal(404, "plugin_not_found");
     for roles in ["owner", "member"] {
         host.roles(roles).post(PURGE, of("acme")).await.refusal(403, "denied");
     }
@@ -57,6 +61,8 @@ async fn data_goes_by_name_and_only_where_the_plugin_is_not_used() {
         let left = std::fs::read_dir(file(tenant).parent().unwrap()).unwrap().count();
         assert_eq!(left, 0, "neither the database nor its log nor a copy");
     }
+    let again = tenon(&host, &["plugin", "purge", "crm", "--all", "--yes"]).unwrap();
+    assert!(again.contains("0 databases"), "it was there once: {again}");
     let entry = &host.get("/api/v1/audit?operation=plugins.purge&limit=1").await;
     assert_eq!(entry.status, 200);
 }

@@ -39,7 +39,7 @@ impl Route {
             let request = asker.client.request(method.clone(), &format!("{path}?nonsense=1")).json(&json!({}));
             let told =
                 crate::common::ask(request).await.json["error"]["message"].as_str().unwrap_or_default().to_owned();
-            let known = told.split_once("unknown field `nonsense`, expected ").map_or("", |(_, known)| known);
+            let known = told.split_once("nonsense is unknown, expected ").map_or("", |(_, known)| known);
             let mut parameters: Vec<String> =
                 backticked.captures_iter(known).map(|found| found[1].to_owned()).collect();
             parameters.push("tenant".to_owned());

@@ -160,11 +160,11 @@ impl Connection {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.map_err(|source| NoAnswer { place: self.place(), source })?;
+        let answer = request.send().await.map_err(|source| self.no_answer(source, false))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
-        self.read(Ok(answer)).await.and_then(|_| bail!("{} did not answer as a Tenon host does", self.place()))
+        self.read(Ok(answer), false).await.and_then(|_| bail!("{} did not answer as a Tenon host does", self.place()))
     }
 
     /// The same without a body, for what takes the host long.

@@ -10,7 +10,8 @@
 mod place;
 mod purge;
 
-pub(super) use self::place::{Opened, Place, Sole};
+pub(in crate::capability) use self::place::Opened;
+pub(super) use self::place::{Place, Sole};
 pub use self::purge::Purged;
 
 use super::{

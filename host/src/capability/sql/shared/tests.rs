@@ -149,8 +149,11 @@ async fn bytes_are_bounded_and_what_takes_no_more_is_never_refused() {
     assert_eq!(world.used().await, (2, 100));
 }
 
-/// What a test does: to one of four keys, at a later moment.
-fn deeds() -> impl Strategy<Value = Vec<(u8, i64, Option<(usize, Option<i64>)>)>> {
+/// A key, milliseconds later, and how many bytes it is set to for how long; none deletes it.
+type Step = (u8, i64, Option<(usize, Option<i64>)>);
+
+/// What a test does, to four keys.
+fn deeds() -> impl Strategy<Value = Vec<Step>> {
     let set = (0..40_usize, proptest::option::of(1..30_i64));
     proptest::collection::vec((0..4_u8, 0..20_i64, proptest::option::of(set)), 1..40)
 }

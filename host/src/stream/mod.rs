@@ -37,7 +37,7 @@ pub use self::reader::Reader;
 pub use self::topics::{TopicFilter, Topics};
 pub use self::view::{EventView, NotificationView};
 use crate::config::{Config, StreamConfig};
-use crate::db::{ControlPlane, DbError, StoredEvent, StoredNotification, StreamPosition};
+use crate::db::{ControlPlane, DbError, StreamPosition};
 use crate::id::TenantId;
 use crate::registry::Registry;
 
@@ -93,7 +93,7 @@ impl Streams {
         let found = self.control.stream_events(tenant.as_str(), after, rows).await?;
         let snapshot = self.registry.snapshot();
         let view = snapshot.view(tenant);
-        Ok(found.into_iter().map(|event: StoredEvent| Entry::event(event, &view)).collect())
+        Ok(found.into_iter().map(|event| Entry::event(event, &view)).collect())
     }
 
     /// The next notifications: those to these recipients, or all.
@@ -105,6 +105,6 @@ impl Streams {
         rows: u32,
     ) -> Result<Vec<Entry>, DbError> {
         let found = self.control.stream_notifications(tenant.as_str(), recipients, after, rows).await?;
-        Ok(found.into_iter().map(|notification: StoredNotification| Entry::notification(notification)).collect())
+        Ok(found.into_iter().map(Entry::notification).collect())
     }
 }

@@ -33,8 +33,16 @@ impl Schedules {
         let (mut claims, mut steps) = (Vec::new(), Vec::new());
         let begins = timetable.turn;
         for index in (0..count).map(|step| (begins + step) % count) {
+            // Who has no place is not even looked at: there may be thousands.
+            if free == 0 || claims.len() >= CLAIMS {
+                break;
+            }
             let entry = &mut timetable.entries[index];
             if entry.due > now || under_way.runs.contains_key(&entry.key) {
+                continue;
+            }
+            let running = of.get(&entry.tenant).copied().unwrap_or(0);
+            if running >= self.concurrency.1 {
                 continue;
             }
             let plan = plan::plan(entry.schedule(), entry.decided, entry.open.as_ref(), now, terms);
@@ -43,20 +51,14 @@ impl Schedules {
                 continue;
             }
             if matches!(plan, Plan::Begin { .. } | Plan::Again) {
-                let running = of.entry(entry.tenant.clone()).or_default();
-                if free == 0 || *running >= self.concurrency.1 {
-                    continue;
-                }
-                (free, *running) = (free - 1, *running + 1);
+                of.insert(entry.tenant.clone(), running + 1);
+                free -= 1;
                 timetable.turn = index + 1;
             }
             let lease = RunLease { lease: new_id(), now, until: clock::after(now, self.limits.lease()) };
             let Some((claim, step)) = wanted(entry, plan, lease) else { continue };
             claims.push(claim);
             steps.push((entry.key.clone(), step));
-            if claims.len() >= CLAIMS {
-                break;
-            }
         }
         (claims, steps)
     }

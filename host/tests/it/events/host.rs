@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::common::{Client, Host, Scratch, eventually};
 use crate::identity;
 use crate::lifecycle::{self, Version};
-use crate::loader::testdata;
 
 const QUICK: &str = "log.filter = \"error\"\nloader.rescan_ms = 50\n";
 
@@ -70,8 +69,7 @@ async fn a_plugin_hears_of_versions_that_come_and_go_for_all() {
     acme.get("/plugins/phases/events").await.data(200);
     heard(&acme).await;
 
-    let sent = host.request(Method::POST, "/api/v1/plugins").header("Content-Type", "application/wasm");
-    crate::common::ask(sent.body(testdata("greeter-1-0"))).await.data(201);
+    host.scratch().add_plugin("greeter-1-0");
     let greeter = [json!({ "plugin": "greeter", "version": "1.0.0" })];
     for client in [&acme, &*host] {
         assert_eq!(told(client, "plugin.installed", "greeter").await, greeter);

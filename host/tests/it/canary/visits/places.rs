@@ -36,7 +36,7 @@ pub trait Place: Sync {
 }
 
 /// In the order in which they are planted: later ones build on what earlier ones left in `phases`.
-pub const ALL: [&dyn Place; 13] = [
+pub const ALL: [&dyn Place; 16] = [
     &rows::Rows,
     &kept::Kept,
     &snapshots::Snapshots,

@@ -118,6 +118,14 @@ impl Rollouts {
     }
 }
 
+/// A line for each tenant that takes part and lacks a setting.
+pub(super) fn unconfigured(rollout: &Value) -> impl Iterator<Item = String> {
+    rollout["unconfigured"].as_array().into_iter().flatten().map(|outcome| {
+        let text = |key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
+        format!("{} has {} until it is configured: {}", text("tenant"), text("version"), text("reason"))
+    })
+}
+
 /// A line for each tenant that is told of and was not moved, and one for those that were not reached.
 fn outcomes(rollout: &Value) -> String {
     let failed = rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == false);
@@ -125,7 +133,10 @@ fn outcomes(rollout: &Value) -> String {
         let text = |key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
         format!("\n{} was not moved and has {}: {}", text("tenant"), text("version"), text("reason"))
     };
-    failed.map(line).chain(not_reached(rollout)).collect()
+    let named: Vec<&Value> = failed.clone().map(|outcome| &outcome["tenant"]).collect();
+    let others = rollout["unconfigured"].as_array().into_iter().flatten();
+    let others = others.filter(|outcome| !named.contains(&&outcome["tenant"]));
+    failed.chain(others).map(line).chain(not_reached(rollout)).collect()
 }
 
 fn not_reached(rollout: &Value) -> Option<String> {

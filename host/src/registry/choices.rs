@@ -4,6 +4,7 @@
 //! then a rollout, and where there is neither the highest version that works.
 
 pub mod grants;
+mod way_out;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use semver::{Version, VersionReq};
 
 use self::grants::Grants;
+use self::way_out::WayOut;
 use super::lifecycle::Setbacks;
 use super::resolve::{TenantChoices, Wanted};
 use super::settings::Settings;
@@ -138,25 +140,27 @@ impl Choices {
     }
 
     /// What resolution needs to know for one tenant; for one that has decided nothing and stands outside every
-    /// rollout's share, if there is none. Where the tenant could not be moved to the version it is to have, it stays on
-    /// the one that ran before.
+    /// rollout's share, if there is none. Where the tenant cannot have the version it is to have, it stays on the one
+    /// that ran before.
     pub fn of<'a>(
         &self,
         tenant: Option<&TenantId>,
         plugins: impl Iterator<Item = &'a PluginKey>,
-        setbacks: Option<&Setbacks>,
+        setbacks: &Setbacks,
+        unconfigured: BTreeMap<(PluginId, Version), Vec<String>>,
     ) -> TenantChoices {
         let mut loaded: BTreeMap<&PluginId, Vec<&Version>> = BTreeMap::new();
         plugins.for_each(|key| loaded.entry(&key.id).or_default().push(&key.version));
-        let mut choices = TenantChoices::default();
+        let mut choices = TenantChoices { unconfigured, ..TenantChoices::default() };
         for (plugin, versions) in loaded {
             let decided = tenant.and_then(|tenant| self.decided(tenant, plugin));
             if decided.is_none_or(|choice| choice.enabled) {
                 choices.enabled.insert(plugin.clone());
             }
             let pin = decided.and_then(|choice| choice.pin.clone()).map(Wanted::Pinned);
+            let rollout = self.rollouts.get(plugin);
             let wanted = pin.or_else(|| {
-                let rollout = self.rollouts.get(plugin)?;
+                let rollout = rollout?;
                 let version = match tenant {
                     Some(tenant) => rollout.version_of(plugin, tenant),
                     None if rollout.percent == 100 => Some(&rollout.version),
@@ -164,11 +168,12 @@ impl Choices {
                 };
                 Some(Wanted::RolledOut(version.cloned()))
             });
-            let stays = setbacks.and_then(|setbacks| setbacks.stays_on(plugin, &versions, wanted.as_ref()));
-            let wanted = stays.map(|ran| Wanted::RolledOut(Some(ran.clone()))).or(wanted);
+            let way_out = WayOut { plugin, loaded: &versions, setbacks, unconfigured: &choices.unconfigured };
+            let (stays, held) = way_out.take(wanted.as_ref(), rollout);
+            let wanted = stays.map(|version| Wanted::RolledOut(Some(version))).or(wanted);
             choices.wanted.extend(wanted.map(|wanted| (plugin.clone(), wanted)));
+            choices.held.extend(held.into_iter().map(|(version, reason)| ((plugin.clone(), version.clone()), reason)));
         }
-        choices.failed = setbacks.map(|setbacks| setbacks.failed.clone()).unwrap_or_default();
         choices
     }
 }

@@ -15,7 +15,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use self::reach::{Looked, Outcome, in_the_way, look, outcomes};
+use self::reach::{Looked, Outcome, in_the_way, look, outcomes, unconfigured};
 use super::decisions::Force;
 use super::revision;
 use super::take::{Body, Query};
@@ -54,6 +54,9 @@ struct RolloutView {
     /// Those that the request had no time left for: they are moved in the background too, or at their next request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_reached: Vec<String>,
+    /// Those that take part and lack a setting which the version requires, so that they stay on what they had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unconfigured: Vec<Outcome>,
     revision: i64,
 }
 
@@ -69,6 +72,7 @@ impl RolloutView {
             loaded: is_loaded(&rollout.version) && rollout.previous.as_ref().is_none_or(is_loaded),
             outcomes: Vec::new(),
             not_reached: Vec::new(),
+            unconfigured: Vec::new(),
             revision: rollout.revision,
         }
     }
@@ -76,15 +80,22 @@ impl RolloutView {
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> impl IntoResponse {
     let snapshot = app.registry().snapshot();
-    let rollouts = snapshot.choices().rollouts().iter();
-    SuccessList(rollouts.map(|(plugin, rollout)| RolloutView::new(&snapshot, plugin, rollout)).collect())
+    let view = |(plugin, rollout)| RolloutView {
+        unconfigured: unconfigured(&app, &snapshot, plugin, rollout),
+        ..RolloutView::new(&snapshot, plugin, rollout)
+    };
+    SuccessList(snapshot.choices().rollouts().iter().map(view).collect())
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, &id)?;
     match snapshot.choices().rollouts().get(&plugin) {
-        Some(rollout) => Ok(revision::tagged(rollout.revision, Success(RolloutView::new(&snapshot, &plugin, rollout)))),
+        Some(rollout) => {
+            let unconfigured = unconfigured(&app, &snapshot, &plugin, rollout);
+            let view = RolloutView { unconfigured, ..RolloutView::new(&snapshot, &plugin, rollout) };
+            Ok(revision::tagged(rollout.revision, Success(view)))
+        }
         None => Err(no_rollout(&plugin)),
     }
 }
@@ -223,7 +234,9 @@ async fn decide(
     app.registry().settle_soon(plugin);
     let after = Rollout { revision, ..after };
     let not_reached = looked.late.iter().chain(&late).map(ToString::to_string).collect();
-    let view = RolloutView { outcomes, not_reached, ..RolloutView::new(&app.registry().snapshot(), plugin, &after) };
+    let snapshot = app.registry().snapshot();
+    let unconfigured = unconfigured(app, &snapshot, plugin, &after);
+    let view = RolloutView { outcomes, not_reached, unconfigured, ..RolloutView::new(&snapshot, plugin, &after) };
     Ok(changed.with(revision::tagged(revision, Success(view))))
 }
 

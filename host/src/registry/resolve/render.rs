@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::candidate::{rolled_out, unconfigured};
+use super::candidate::{ACTIVATING, rolled_out, unconfigured};
 use super::{Denied, InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
 use crate::id::PluginId;
 
@@ -67,6 +67,7 @@ impl fmt::Display for InactiveReason {
             InactiveReason::RolledOut { version } => f.write_str(&rolled_out(version.as_ref())),
             InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),
             InactiveReason::Failed { reason } => write!(f, "the tenant could not be moved to it: {reason}"),
+            InactiveReason::Activating => f.write_str(ACTIVATING),
             InactiveReason::NotGranted { interface, reason } => {
                 write!(f, "it is not granted {}", interface.service())?;
                 match reason {

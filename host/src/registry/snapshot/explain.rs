@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::{Snapshot, TenantView};
@@ -23,6 +24,9 @@ pub struct Explanation {
     /// Links over which calls have lately failed for the tenant, and whether they are called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<LinkHealth>,
+    /// Versions on their way to the tenant; to any, for whoever names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activating: Vec<serde_json::Value>,
     /// Files that were refused: other versions of this plugin, and those that claim its services.
     pub rejected: Vec<Refused>,
 }
@@ -71,6 +75,7 @@ impl Snapshot {
             versions: serde_json::to_value(versions).unwrap_or_default(),
             kept,
             failing: Vec::new(),
+            activating: Vec::new(),
             rejected,
         })
     }
@@ -94,6 +99,11 @@ impl Snapshot {
 }
 
 impl Explanation {
+    /// Adds to the text what concerns one version.
+    pub fn add_line(&mut self, plugin: &str, version: &Version, line: &str) {
+        self.text.push_str(&format!("\n{plugin} {version}: {}\n", printable(line)));
+    }
+
     /// Adds the links that fail, to the text as well.
     pub fn add_failing(&mut self, failing: Vec<LinkHealth>) {
         for link in &failing {

@@ -9,6 +9,7 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::lacking;
 use super::versions;
 use crate::app::App;
 use crate::capability::sql::SqlError;
@@ -17,6 +18,9 @@ use crate::id::{PluginId, TenantId};
 use crate::registry::choices::Rollout;
 use crate::registry::{NotReady, Served, Snapshot};
 use crate::runtime::PluginKey;
+
+/// Tenants without a setting that one answer names, at most.
+const TOLD: usize = 100;
 
 /// Whether a tenant was moved to the version it is to have.
 #[derive(Serialize)]
@@ -118,16 +122,21 @@ async fn outcome(
     version: &Version,
     wait: Duration,
 ) -> Option<Outcome> {
-    let (serving, hindered) = match app.registry().ready(tenant, plugin.as_str(), wait).await {
+    let key = PluginKey { id: plugin.clone(), version: version.clone() };
+    let (serving, hindered) = match app.registry().moved(tenant, plugin.as_str(), wait).await {
         Ok(view) => match view.served(plugin.as_str()) {
-            Some(Served::Active(serving)) => (Some(serving.key().version.clone()), None),
+            Some(Served::Active(serving)) => {
+                let snapshot = app.registry().snapshot();
+                let wanted = versions(&snapshot, plugin).find(|known| *known.key() == key);
+                let lacking = wanted.and_then(|wanted| lacking::told(Some(tenant), wanted, view.resolved(&key)));
+                (Some(serving.key().version.clone()), lacking)
+            }
             Some(Served::Inactive { reason, .. }) => (None, Some(reason.clone())),
             None => (None, None),
         },
         Err(NotReady::Moving { .. }) => return None,
         Err(error) => (None, Some(error.to_string())),
     };
-    let key = PluginKey { id: plugin.clone(), version: version.clone() };
     let failed = app.registry().lifecycle().moves().failed(tenant, &key);
     let moved = serving.as_ref() == Some(version);
     let reason = failed.map(|failed| failed.failure.to_string()).or(hindered).filter(|_| !moved);
@@ -135,4 +144,26 @@ async fn outcome(
     let reason = if moved { None } else { Some(reason.unwrap_or_else(pinned)) };
     let version = serving.map(|version| version.to_string());
     Some(Outcome { tenant: tenant.to_string(), moved, version, reason })
+}
+
+/// Those that take part and lack a setting which the version requires, as far as the host has seen them: they stay on what
+/// they had, until it is set.
+pub(super) fn unconfigured(app: &App, snapshot: &Snapshot, plugin: &PluginId, rollout: &Rollout) -> Vec<Outcome> {
+    let Some(wanted) = versions(snapshot, plugin).find(|known| known.key().version == rollout.version) else {
+        return Vec::new();
+    };
+    let mut tenants = app.tenants_seen();
+    tenants.extend(app.registry().lifecycle().moves().tenants(plugin));
+    tenants.extend(rollout.tenants.iter().cloned());
+    let takes_part = tenants.into_iter().filter(|tenant| rollout.includes(plugin, tenant));
+    let outcome = |tenant: TenantId| {
+        let view = snapshot.view(&tenant);
+        let reason = lacking::told(Some(&tenant), wanted, view.resolved(wanted.key()))?;
+        let version = match view.served(plugin.as_str()) {
+            Some(Served::Active(serving)) => Some(serving.key().version.to_string()),
+            _ => None,
+        };
+        Some(Outcome { tenant: tenant.to_string(), moved: false, version, reason: Some(reason) })
+    };
+    takes_part.filter_map(outcome).take(TOLD).collect()
 }

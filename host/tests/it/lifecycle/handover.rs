@@ -12,8 +12,9 @@ async fn version(client: &Client) -> Value {
     client.get("/plugins/phases/info").await.data(200)["version"].clone()
 }
 
-fn tenon(host: &Host, args: &[&str]) -> String {
-    let output = host.scratch().tenon(args).args(["--url", host.address()]).output().unwrap();
+/// What an operator is told, who asks over the host's socket and is of no tenant.
+fn operator(host: &Host, args: &[&str]) -> String {
+    let output = host.scratch().tenon(args).arg("--data").arg(host.scratch().data()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -45,16 +46,16 @@ async fn the_version_before_answers_while_the_new_one_is_activated_and_everybody
     }
     assert_eq!(seen(&client, "1.1.0").await["status"], "activating", "all that took place meanwhile");
     // Who names no tenant hears for whom; another tenant hears nothing.
-    let plugins = host.get("/api/v1/plugins").await;
-    let all = plugins.rows().iter().find(|plugin| plugin["version"] == "1.1.0").unwrap();
+    let all: Value = serde_json::from_str(&operator(&host, &["plugin", "list", "--json"])).unwrap();
+    let all = all["plugins"].as_array().unwrap().iter().find(|plugin| plugin["version"] == "1.1.0").unwrap().clone();
     assert_eq!(all["activating"][0]["tenant"], "acme", "{all}");
     assert!(seen(&other, "1.1.0").await["activating"].is_null());
-    let explained = tenon(&host, &["explain", "phases", "--tenant", "acme"]);
+    let explained = operator(&host, &["explain", "phases", "--tenant", "acme"]);
     assert!(explained.contains("phases 1.1.0 — inactive: it is being activated for the tenant"), "{explained}");
     assert!(explained.contains("phases 1.1.0: activating since 20"), "{explained}");
-    let status = tenon(&host, &["status"]);
+    let status = operator(&host, &["status"]);
     assert!(status.contains("activating phases 1.1.0 for acme: on-activate"), "{status}");
-    let listed = tenon(&host, &["plugin", "list"]);
+    let listed = operator(&host, &["plugin", "list"]);
     assert!(listed.contains("On their way to tenants:") && listed.contains("acme"), "{listed}");
 
     // One that mends it comes in its place, by itself.

@@ -155,8 +155,13 @@ impl Listing {
         }
         if compiling.as_array().is_some_and(|files| !files.is_empty()) {
             super::output::print("\nBeing compiled:")?;
-            let columns =
-                [("FILE", "fileName"), ("PLUGIN", "id"), ("VERSION", "version"), ("STATUS", "status"), ("SINCE", "since")];
+            let columns = [
+                ("FILE", "fileName"),
+                ("PLUGIN", "id"),
+                ("VERSION", "version"),
+                ("STATUS", "status"),
+                ("SINCE", "since"),
+            ];
             self.output.list(&compiling, &columns, "")?;
         }
         if rejected.as_array().is_some_and(|rejected| !rejected.is_empty()) {

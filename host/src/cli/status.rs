@@ -164,7 +164,9 @@ fn text(thing: &Value, name: &str) -> String {
 
 fn since(moment: &Value) -> String {
     let moment = moment.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    moment.map(|moment| format!(", since {} s", Timestamp::now().duration_since(moment).as_secs().max(0))).unwrap_or_default()
+    moment
+        .map(|moment| format!(", since {} s", Timestamp::now().duration_since(moment).as_secs().max(0)))
+        .unwrap_or_default()
 }
 
 fn uptime(started: &Value) -> String {

@@ -4,9 +4,9 @@
 //! then a rollout, and where there is neither the highest version that works.
 
 pub mod grants;
-mod way_out;
 #[cfg(test)]
 mod tests;
+mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -26,7 +26,9 @@ impl Activating {
     pub fn of(lifecycle: &Lifecycle, tenant: Option<&TenantId>, plugin: &Plugin) -> Vec<Self> {
         let moves = lifecycle.moves();
         let under_way = match tenant {
-            Some(tenant) => moves.under_way(tenant, plugin.key()).map(|move_| (tenant.clone(), move_)).into_iter().collect(),
+            Some(tenant) => {
+                moves.under_way(tenant, plugin.key()).map(|move_| (tenant.clone(), move_)).into_iter().collect()
+            }
             None => moves.under_way_to(plugin.key()),
         };
         under_way.into_iter().take(TOLD).map(Self::from).collect()

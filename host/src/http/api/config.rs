@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{lacking, revision};
 use super::secrets::unsealed;
 use super::take::Body;
+use super::{lacking, revision};
 use crate::app::App;
 use crate::db::{self, ConfigRow};
 use crate::http::envelope::{ApiError, Success, WrongField};

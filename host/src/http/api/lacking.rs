@@ -5,11 +5,7 @@ use crate::registry::Plugin;
 use crate::registry::resolve::{InactiveReason, PluginResolution, Status};
 
 /// Why a tenant that lacks a setting does not have this version, if that is why.
-pub(super) fn told(
-    tenant: Option<&TenantId>,
-    plugin: &Plugin,
-    resolved: Option<&PluginResolution>,
-) -> Option<String> {
+pub(super) fn told(tenant: Option<&TenantId>, plugin: &Plugin, resolved: Option<&PluginResolution>) -> Option<String> {
     let Status::Inactive { reason: InactiveReason::Unconfigured { fields } } = &resolved?.status else { return None };
     let (tenant, key) = (tenant?, plugin.key());
     let quoted = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
@@ -18,9 +14,8 @@ pub(super) fn told(
 
 /// What sets them. A secret is read from standard input, of which there is one.
 fn command(tenant: &TenantId, plugin: &Plugin, fields: &[String]) -> String {
-    let is_secret = |field: &&String| {
-        plugin.manifest.config.iter().any(|known| known.key.as_str() == *field && known.secret)
-    };
+    let is_secret =
+        |field: &&String| plugin.manifest.config.iter().any(|known| known.key.as_str() == *field && known.secret);
     let (secret, open): (Vec<_>, Vec<_>) = fields.iter().partition(is_secret);
     let open = open.iter().map(|field| format!(" {field}=VALUE"));
     let mut secret = secret.iter();

@@ -63,9 +63,8 @@ fn a_pin_counts_before_a_rollout_and_that_before_nothing() {
     let off = PluginChoice { enabled: false, ..PluginChoice::default() };
     choices.tenants.entry(tenant("off")).or_default().insert(plugin("crm"), off);
     let plugins = [key("analytics", "1.0.0"), key("crm", "1.0.0"), key("crm", "1.1.0")];
-    let of = |id: Option<&str>| {
-        choices.of(id.map(tenant).as_ref(), plugins.iter(), &Setbacks::default(), BTreeMap::new())
-    };
+    let of =
+        |id: Option<&str>| choices.of(id.map(tenant).as_ref(), plugins.iter(), &Setbacks::default(), BTreeMap::new());
     let wanted = |id| of(id).wanted.get(&plugin("crm")).cloned();
 
     assert_eq!(wanted(Some("acme")), Some(Wanted::RolledOut(Some(version("1.1.0")))));

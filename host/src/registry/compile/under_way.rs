@@ -64,7 +64,11 @@ impl Entry {
             compiling.status = Stage::Compiling;
             compiling.since = Timestamp::now().to_string();
             let Compiling { file_name: file, id, version, .. } = compiling;
-            tracing::info!(file, plugin = format!("{id} {version}"), "compiling begins: its machine code is not in the cache");
+            tracing::info!(
+                file,
+                plugin = format!("{id} {version}"),
+                "compiling begins: its machine code is not in the cache"
+            );
         }
     }
 }

@@ -151,7 +151,9 @@ impl Moves {
     pub(super) fn stop(&self, tenant: Option<&TenantId>, plugin: &PluginId) {
         let mut state = self.write();
         let mut stopped = Vec::new();
-        for (known, running) in state.running.iter_mut().filter(|(known, _)| tenant.is_none_or(|tenant| tenant == *known)) {
+        for (known, running) in
+            state.running.iter_mut().filter(|(known, _)| tenant.is_none_or(|tenant| tenant == *known))
+        {
             running.retain(|key| key.id != *plugin);
             stopped.push(known.clone());
         }

@@ -38,7 +38,10 @@ async fn the_version_before_answers_while_the_new_one_is_activated_and_everybody
     assert_eq!(has(&events(&client).await, "mine"), 1);
     let told = on_its_way(&client, "it is being activated", |move_| move_["step"] == "on-activate").await;
     assert_eq!((&told["status"], &told["serving"]), (&json!("activating"), &json!(false)), "{told}");
-    assert!(told["since"].is_string() && told["reason"].as_str().unwrap().contains("on-activate runs for acme"), "{told}");
+    assert!(
+        told["since"].is_string() && told["reason"].as_str().unwrap().contains("on-activate runs for acme"),
+        "{told}"
+    );
     assert_eq!(told["activating"][0]["versionBeforeAnswers"], true, "{told}");
     for _ in 0..10 {
         note(&client, "more").await.data(200);

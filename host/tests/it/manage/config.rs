@@ -166,9 +166,8 @@ async fn what_is_required_can_be_taken_away_which_tells_what_stops_and_is_never_
     let host = host(&[("shop.wasm", shop())]).await;
     let acme = host.tenant("acme");
     acme.get("/plugins/shop/info").await;
-    let tenon = |args: &[&str], input: &str| {
-        tenon_with(&host, &[&["config"], args, &["--tenant", "acme"]].concat(), input)
-    };
+    let tenon =
+        |args: &[&str], input: &str| tenon_with(&host, &[&["config"], args, &["--tenant", "acme"]].concat(), input);
     let empty = tenon(&["set", "shop", "--stdin", "apiKey"], "\n").unwrap_err();
     assert!(empty.contains("values.apiKey: must not be empty, because it is required"), "{empty}");
     assert_eq!(acme.get("/plugins/shop/info").await.status, 503);
@@ -193,7 +192,8 @@ async fn a_tenant_that_lacks_a_setting_stays_on_the_version_it_had_and_moves_whe
     }
     // By name and by share, it is the same as without.
     let told = tenon(&host, &["rollout", "notes", "1.1.0", "--tenants", "acme"]).unwrap();
-    let command = "acme has no value for `region`, which notes 1.1.0 requires: tenon config set notes region=VALUE --tenant acme";
+    let command =
+        "acme has no value for `region`, which notes 1.1.0 requires: tenon config set notes region=VALUE --tenant acme";
     assert!(told.contains("acme was not moved and has 1.0.0") && told.contains(command), "{told}");
     let told = tenon(&host, &["rollout", "notes", "1.1.0", "--percent", "100"]).unwrap();
     assert!(told.contains("beta was not moved and has 1.0.0"), "{told}");
@@ -205,7 +205,10 @@ async fn a_tenant_that_lacks_a_setting_stays_on_the_version_it_had_and_moves_whe
     let status = tenon(&host, &["status"]).unwrap();
     assert!(status.contains("acme has 1.0.0 until it is configured") && status.contains("beta has"), "{status}");
 
-    assert_eq!(tenon(&host, &["config", "set", "notes", "region=eu", "--tenant", "acme"]).unwrap(), "notes of acme is set");
+    assert_eq!(
+        tenon(&host, &["config", "set", "notes", "region=eu", "--tenant", "acme"]).unwrap(),
+        "notes of acme is set"
+    );
     assert_eq!(version(&tenants[0]).await, "1.1.0");
     assert_eq!(version(&tenants[1]).await, "1.0.0", "beta has set nothing");
     let told = tenon(&host, &["config", "unset", "notes", "region", "--tenant", "acme"]).unwrap();

@@ -169,10 +169,8 @@ fn thing_asking(service: &str, version: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_provider_that_is_taken_away_as_another_comes_is_one_change_for_those_that_need_it() {
-    let files: [(&str, &[u8]); 2] = [
-        ("thing-1.wasm", &thing("1.0.0", "1.0.0", 1)),
-        ("asker.wasm", &asker("asker", "1.0.0", "1.0.0")),
-    ];
+    let files: [(&str, &[u8]); 2] =
+        [("thing-1.wasm", &thing("1.0.0", "1.0.0", 1)), ("asker.wasm", &asker("asker", "1.0.0", "1.0.0"))];
     // Without being told, the host finds both at once; and compiling takes longer than two looks.
     let host = host_with(&files, "loader.watch = false\nloader.rescan_ms = 20").await;
     answers(&host, "/plugins/asker/ask", 1).await;

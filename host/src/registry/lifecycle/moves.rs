@@ -136,7 +136,7 @@ impl Moves {
     }
 
     /// Notes what runs, in the place of others. That it failed before is forgotten.
-    pub(super) fn set_running(&self, tenant: &TenantId, plugin: PluginKey, instead_of: &[PluginKey]) {
+    pub(in crate::registry) fn set_running(&self, tenant: &TenantId, plugin: PluginKey, instead_of: &[PluginKey]) {
         let mut state = self.write();
         remove(&mut state.tries, tenant, &plugin);
         remove(&mut state.failed, tenant, &plugin);

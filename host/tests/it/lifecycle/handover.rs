@@ -6,7 +6,7 @@ use super::{Version, add, config, events, has, host_with, note, seen};
 use crate::common::{Client, Host, eventually};
 
 /// A version that is activated for so long that a test has time to look.
-const SLOW: &[(&str, u64)] = &[("lifecycle.deadline_ms", 15_000), ("lifecycle.handover_ms", 20)];
+const SLOW: &[(&str, u64)] = &[("lifecycle.deadline_ms", 120_000), ("lifecycle.handover_ms", 20)];
 
 async fn version(client: &Client) -> Value {
     client.get("/plugins/phases/info").await.data(200)["version"].clone()

@@ -2,7 +2,7 @@
 
 mod usage;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -189,6 +189,11 @@ impl App {
             self.tenants.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
         }
         Ok(exists)
+    }
+
+    /// The tenants that have asked, or were asked for, since the host was started.
+    pub fn tenants_seen(&self) -> BTreeSet<TenantId> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// What a tenant sees, with what it needs to call the plugin in place ([`Registry::ready`]).

@@ -28,7 +28,7 @@ enum Command {
     Show(Show),
     /// Give fields a value; the others stay as they are
     Set(Set),
-    /// Take values away: the defaults count again
+    /// Take values away: the defaults count again. What stops without a required one is told
     Unset(Unset),
 }
 
@@ -146,6 +146,9 @@ async fn change(
     let mut sentence = format!("{} of {} is set", text("plugin"), text("tenant"));
     if !missing.is_empty() {
         sentence.push_str(&format!("; it still needs {}", missing.join(", ")));
+    }
+    if let Some(effect) = data["effect"].as_str() {
+        sentence.push_str(&format!("\n{effect}"));
     }
     output.told(data, &sentence)
 }

@@ -88,6 +88,9 @@ struct Pin {
     plugin: String,
     /// A range of versions, as `^1.0.0` or `=1.1.0`
     versions: String,
+    /// Also if no version in this range is loaded: the tenant has none then, until there is one
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -110,10 +113,10 @@ impl Plugin {
             Command::Errors(named) => super::block_on(named.errors()),
             Command::Stats(named) => super::block_on(named.stats()),
             Command::Unpin(Named { plugin, connection, output }) => {
-                super::block_on(pin(&connection, &output, &plugin, None))
+                super::block_on(pin(&connection, &output, &plugin, None, false))
             }
-            Command::Pin(Pin { plugin, versions, connection, output }) => {
-                super::block_on(pin(&connection, &output, &plugin, Some(versions)))
+            Command::Pin(Pin { plugin, versions, force, connection, output }) => {
+                super::block_on(pin(&connection, &output, &plugin, Some(versions), force))
             }
         }
     }
@@ -122,9 +125,11 @@ impl Plugin {
 impl Listing {
     async fn run(self) -> anyhow::Result<()> {
         let Answer { body, .. } = self.connection.ask(Method::GET, "/api/v1/plugins", None, &[]).await?;
-        let rejected = body.more.get("rejected").cloned().unwrap_or_default();
+        let more = |name: &str| body.more.get(name).cloned().unwrap_or_default();
+        let (rejected, compiling) = (more("rejected"), more("compiling"));
         if self.output.json {
-            return self.output.told(&json!({ "plugins": body.data, "rejected": rejected }), "");
+            let all = json!({ "plugins": body.data, "rejected": rejected, "compiling": compiling });
+            return self.output.told(&all, "");
         }
         let columns = [
             ("PLUGIN", "id"),
@@ -135,6 +140,30 @@ impl Listing {
             ("REASON", "reason"),
         ];
         self.output.list(&body.data, &columns, "no plugin is loaded")?;
+        let activating: Vec<Value> = activating(&body.data).collect();
+        if !activating.is_empty() {
+            super::output::print("\nOn their way to tenants:")?;
+            let columns = [
+                ("PLUGIN", "id"),
+                ("VERSION", "version"),
+                ("TENANT", "move.tenant"),
+                ("SINCE", "move.since"),
+                ("RUNS", "move.step"),
+                ("VERSION BEFORE ANSWERS", "move.versionBeforeAnswers"),
+            ];
+            self.output.list(&Value::Array(activating), &columns, "")?;
+        }
+        if compiling.as_array().is_some_and(|files| !files.is_empty()) {
+            super::output::print("\nBeing compiled:")?;
+            let columns = [
+                ("FILE", "fileName"),
+                ("PLUGIN", "id"),
+                ("VERSION", "version"),
+                ("STATUS", "status"),
+                ("SINCE", "since"),
+            ];
+            self.output.list(&compiling, &columns, "")?;
+        }
         if rejected.as_array().is_some_and(|rejected| !rejected.is_empty()) {
             super::output::print("\nRefused:")?;
             self.output.list(&rejected, &[("FILE", "fileName"), ("SEEN", "seenAt"), ("REASON", "reason")], "")?;
@@ -185,11 +214,26 @@ impl Named {
     }
 }
 
-async fn pin(connection: &Connection, output: &Output, plugin: &str, pin: Option<String>) -> anyhow::Result<()> {
+/// The tenants that versions are on their way to, one for each.
+pub(super) fn activating(plugins: &Value) -> impl Iterator<Item = Value> {
+    plugins.as_array().into_iter().flatten().flat_map(|plugin| {
+        let moves = plugin["activating"].as_array().into_iter().flatten();
+        moves.map(|one| json!({ "id": plugin["id"], "version": plugin["version"], "move": one }))
+    })
+}
+
+async fn pin(
+    connection: &Connection,
+    output: &Output,
+    plugin: &str,
+    pin: Option<String>,
+    force: bool,
+) -> anyhow::Result<()> {
     let path = format!("/api/v1/plugins/{plugin}/decision");
     let known = connection.ask(Method::GET, &path, None, &[]).await?;
     let wanted = json!({ "enabled": known.body.data["enabled"], "pin": pin });
-    let answer = connection.ask(Method::PUT, &path, Some(wanted), &known.precondition()).await?;
+    let put = if force { format!("{path}?force=true") } else { path };
+    let answer = connection.ask(Method::PUT, &put, Some(wanted), &known.precondition()).await?;
     tell(output, &answer.body.data)
 }
 

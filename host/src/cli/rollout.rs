@@ -145,6 +145,14 @@ impl Rollouts {
     }
 }
 
+/// A line for each tenant that takes part and lacks a setting.
+pub(super) fn unconfigured(rollout: &Value) -> impl Iterator<Item = String> {
+    rollout["unconfigured"].as_array().into_iter().flatten().map(|outcome| {
+        let text = |key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
+        format!("{} has {} until it is configured: {}", text("tenant"), text("version"), text("reason"))
+    })
+}
+
 /// What to do where the others have the version all the same.
 fn already(rollout: &Value) -> String {
     let is_same = rollout["previous"] == rollout["version"] && rollout["below"].is_null();
@@ -168,7 +176,10 @@ fn outcomes(rollout: &Value) -> String {
              loses what was written since: tenon snapshot list {plugin} --tenant T"
         )
     });
-    unmoved(rollout).map(line).chain(not_reached(rollout)).chain(way).collect()
+    let named: Vec<&Value> = unmoved(rollout).map(|outcome| &outcome["tenant"]).collect();
+    let others = rollout["unconfigured"].as_array().into_iter().flatten();
+    let others = others.filter(|outcome| !named.contains(&&outcome["tenant"]));
+    unmoved(rollout).chain(others).map(line).chain(not_reached(rollout)).chain(way).collect()
 }
 
 fn unmoved(rollout: &Value) -> impl Iterator<Item = &Value> {

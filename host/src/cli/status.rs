@@ -52,7 +52,15 @@ async fn read(connection: &Connection) -> anyhow::Result<Value> {
             };
             let refused: Vec<_> =
                 rejected.as_array().into_iter().flatten().map(|file| short(file, "fileName")).collect();
-            json!({ "active": of("active"), "inactive": of("inactive"), "refused": refused })
+            let compiling = answer.body.more.get("compiling").cloned().unwrap_or_else(|| json!([]));
+            let activating: Vec<Value> = super::plugin::activating(&answer.body.data).collect();
+            json!({
+                "active": of("active"),
+                "inactive": of("inactive"),
+                "refused": refused,
+                "activating": activating,
+                "compiling": compiling,
+            })
         }
         Err(error) => {
             problem = Value::String(format!("{error:#}"));
@@ -109,13 +117,25 @@ fn screen(status: &Value) -> anyhow::Result<String> {
     lines.extend(text(status, "problem").lines().map(|line| format!("  {}", line.trim_start())));
     lines.extend(each("inactive").iter().map(|plugin| format!("  inactive {}", told(plugin, "id"))));
     lines.extend(each("refused").iter().map(|file| format!("  refused  {}", told(file, "fileName"))));
+    lines.extend(each("compiling").iter().map(|file| {
+        let (name, status, since) = (text(file, "fileName"), text(file, "status"), since(&file["since"]));
+        format!("  {} {name}{since}", if status == "waiting" { "waits to be compiled:" } else { "compiling" })
+    }));
+    lines.extend(each("activating").iter().map(|one| {
+        let (id, version, moved) = (text(one, "id"), text(one, "version"), &one["move"]);
+        let (step, tenant, since) = (text(moved, "step"), text(moved, "tenant"), since(&moved["since"]));
+        format!("  activating {id} {version} for {tenant}: {step}{since}")
+    }));
     let rollouts = status["rollouts"].as_array().cloned().unwrap_or_default();
     lines.push(match (status["rollouts"].is_null(), rollouts.len()) {
         (true, _) => "rollouts   only operators can see them".to_owned(),
         (_, 0) => "rollouts   none".to_owned(),
         (_, number) => format!("rollouts   {number}"),
     });
-    lines.extend(rollouts.iter().map(|rollout| format!("  {}", super::rollout::told(rollout))));
+    for rollout in &rollouts {
+        lines.push(format!("  {}", super::rollout::told(rollout)));
+        lines.extend(super::rollout::unconfigured(rollout).map(|line| format!("    {line}")));
+    }
     let waiting = status["grantsWaiting"].as_array().cloned().unwrap_or_default();
     let grants = match (status["plugins"].is_null(), waiting.is_empty()) {
         (true, _) => "grants     not told either",
@@ -140,6 +160,13 @@ fn told(thing: &Value, name: &str) -> String {
 
 fn text(thing: &Value, name: &str) -> String {
     thing[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn since(moment: &Value) -> String {
+    let moment = moment.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    moment
+        .map(|moment| format!(", since {} s", Timestamp::now().duration_since(moment).as_secs().max(0)))
+        .unwrap_or_default()
 }
 
 fn uptime(started: &Value) -> String {

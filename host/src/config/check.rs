@@ -226,6 +226,13 @@ fn connections_can_be_served(config: &Config) -> Result<(), Broken> {
         expected: format!("at most {most}"),
         fix: "set it to the number of processors or less".into(),
     })?;
+    let niceness = config.loader.compile_niceness;
+    require(niceness <= 19, || Broken {
+        key: "loader.compile_niceness".into(),
+        found: niceness.to_string(),
+        expected: "at most 19, the lowest priority there is".into(),
+        fix: "set it to 19 or less; 10 is the default".into(),
+    })?;
     require(http.connections_max <= most, || Broken {
         key: "http.connections_max".into(),
         found: http.connections_max.to_string(),

@@ -8,7 +8,8 @@ use super::section::Field;
 use super::{
     AuthConfig, BreakerConfig, CacheConfig, Config, DbConfig, EventsConfig, GrantsConfig, HttpConfig, JwtConfig,
     KeyvalueConfig, LifecycleConfig, LimitsConfig, LoaderConfig, LogConfig, NotificationsConfig, OutboundConfig,
-    PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SharedDataConfig, SqlConfig, StreamConfig, TenantConfig, TrustConfig,
+    PoolConfig, QuotasConfig, RolesConfig, SchedulesConfig, SharedDataConfig, SqlConfig, StreamConfig, TenantConfig,
+    TrustConfig,
 };
 
 const SECTIONS: &[(&str, &[Field])] = &[

@@ -20,9 +20,12 @@ pub(super) fn log(before: &Snapshot, after: &Snapshot) {
     let (old, new) = (before.by_file(), after.by_file());
     for (file, plugin) in &new {
         match old.get(file) {
-            None => tracing::info!(file, plugin = %plugin.key(), "plugin added"),
+            None => {
+                tracing::info!(file, plugin = %plugin.key(), took_ms = plugin.took_ms(), "plugin added");
+            }
             Some(known) if !Arc::ptr_eq(known, plugin) => {
-                tracing::info!(file, plugin = %plugin.key(), replaced = %known.key(), "plugin replaced");
+                let (replaced, took_ms) = (known.key(), plugin.took_ms());
+                tracing::info!(file, plugin = %plugin.key(), %replaced, took_ms, "plugin replaced");
             }
             Some(_) => {}
         }

@@ -7,6 +7,7 @@ pub mod grants;
 pub mod rollout;
 #[cfg(test)]
 mod tests;
+mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use semver::{Version, VersionReq};
 
 use self::grants::Grants;
 use self::rollout::Rollout;
+use self::way_out::WayOut;
 use super::lifecycle::Setbacks;
 use super::resolve::{TenantChoices, Wanted};
 use super::settings::Settings;
@@ -128,29 +130,32 @@ impl Choices {
     }
 
     /// What resolution needs to know for one tenant; for one that has decided nothing and stands outside every
-    /// rollout's share, if there is none. Where the tenant could not be moved to the version it is to have, it stays on
-    /// the one that ran before.
+    /// rollout's share, if there is none. Where the tenant cannot have the version it is to have, it stays on the one
+    /// that ran before.
     pub fn of<'a>(
         &self,
         tenant: Option<&TenantId>,
         plugins: impl Iterator<Item = &'a PluginKey>,
-        setbacks: Option<&Setbacks>,
+        setbacks: &Setbacks,
+        unconfigured: BTreeMap<(PluginId, Version), Vec<String>>,
     ) -> TenantChoices {
         let mut loaded: BTreeMap<&PluginId, Vec<&Version>> = BTreeMap::new();
         plugins.for_each(|key| loaded.entry(&key.id).or_default().push(&key.version));
-        let mut choices = TenantChoices::default();
+        let mut choices = TenantChoices { unconfigured, ..TenantChoices::default() };
         for (plugin, versions) in loaded {
             let decided = tenant.and_then(|tenant| self.decided(tenant, plugin));
             if decided.is_none_or(|choice| choice.enabled) {
                 choices.enabled.insert(plugin.clone());
             }
             let pin = decided.and_then(|choice| choice.pin.clone()).map(Wanted::Pinned);
-            let wanted = pin.or_else(|| Some(self.rollout(plugin)?.wanted(plugin, tenant, &versions)));
-            let stays = setbacks.and_then(|setbacks| setbacks.stays_on(plugin, &versions, wanted.as_ref()));
-            let wanted = stays.map(|ran| Wanted::StaysOn(ran.clone())).or(wanted);
+            let rollout = self.rollout(plugin);
+            let wanted = pin.or_else(|| Some(rollout?.wanted(plugin, tenant, &versions)));
+            let way_out = WayOut { plugin, loaded: &versions, setbacks, unconfigured: &choices.unconfigured };
+            let (stays, held) = way_out.take(wanted.as_ref(), rollout);
+            let wanted = stays.map(Wanted::StaysOn).or(wanted);
             choices.wanted.extend(wanted.map(|wanted| (plugin.clone(), wanted)));
+            choices.held.extend(held.into_iter().map(|(version, reason)| ((plugin.clone(), version.clone()), reason)));
         }
-        choices.failed = setbacks.map(|setbacks| setbacks.failed.clone()).unwrap_or_default();
         choices
     }
 }

@@ -8,6 +8,7 @@
 mod cache;
 mod child;
 mod process;
+mod under_way;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use crate::config::LoaderConfig;
 use crate::runtime::compatibility_hash;
 
 pub use self::child::{Task, compile_in_this_process};
+pub use self::under_way::Compiling;
+pub(super) use self::under_way::{Entry, UnderWay};
 
 /// The subcommand of the compiling process: component on standard input, machine code on standard output.
 pub const SUBCOMMAND: &str = "compile-component";

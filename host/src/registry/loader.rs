@@ -7,13 +7,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::claims::Claims;
-use super::compile::{CompileError, Compiler};
+use super::compile::{CompileError, Compiler, Compiling, Entry, UnderWay};
 use super::directory::{self, Found, ReadError, Unfit};
 use super::package::{self, Package, PackageError};
 use super::plugin::{self, Disagreements, Plugin};
@@ -32,6 +33,7 @@ pub struct Loader {
     bench: Arc<Bench>,
     /// Files in memory at once, apart from those that are compiled.
     quick: Semaphore,
+    compiling: UnderWay,
 }
 
 /// What a file is worked on with, also from blocking threads.
@@ -139,11 +141,16 @@ impl Loader {
     pub fn new(compiler: Compiler, sql: Arc<SqlBackend>, limits: &LoaderConfig) -> Self {
         let quick = std::thread::available_parallelism().map_or(1, usize::from);
         let bench = Bench { compiler, sql, limits: limits.clone() };
-        Self { bench: Arc::new(bench), quick: Semaphore::new(quick) }
+        Self { bench: Arc::new(bench), quick: Semaphore::new(quick), compiling: UnderWay::default() }
     }
 
     pub fn limits(&self) -> &LoaderConfig {
         &self.bench.limits
+    }
+
+    /// The files that are being compiled, or wait for it.
+    pub fn compiling(&self) -> Vec<Compiling> {
+        self.compiling.list()
     }
 
     /// From now on compiling yields to everything else.
@@ -154,8 +161,8 @@ impl Loader {
     /// Loads one file. `known` is the plugin that was loaded from it before, which is given back when its
     /// bytes are the same.
     pub async fn load(&self, found: &Found, known: Option<&Arc<Plugin>>, policy: &Arc<Policy>) -> Outcome {
-        let mut facts = Facts::default();
-        let result = self.try_load(found, (known, policy), &mut facts).await;
+        let (mut facts, begun) = (Facts::default(), Instant::now());
+        let result = self.try_load(found, (known, policy), &mut facts, begun).await;
         Outcome { sha256: facts.sha256, key: facts.key, result }
     }
 
@@ -164,27 +171,32 @@ impl Loader {
         found: &Found,
         against: (Option<&Arc<Plugin>>, &Arc<Policy>),
         facts: &mut Facts,
+        begun: Instant,
     ) -> Result<Arc<Plugin>, LoadError> {
         let quick = self.quick.acquire().await;
         match self.open(found, against, facts).await? {
             Step::Known(plugin) => return Ok(plugin),
             Step::Opened(mut opened) => {
                 if let Some(component) = opened.component.take() {
-                    return self.finish(found, opened, component).await;
+                    return self.finish(found, opened, component, begun).await;
                 }
             }
         }
         // It has to be compiled, which may take long. Until it is its turn it is let go, and read again then.
         drop(quick);
+        let entry = facts.key.as_ref().map(|key| self.compiling.enter(&found.name, key));
         let turn = self.bench.compiler.turn().await;
         match self.open(found, against, facts).await? {
             Step::Known(plugin) => Ok(plugin),
             Step::Opened(mut opened) => {
                 let component = match opened.component.take() {
                     Some(component) => component,
-                    None => self.bench.compiler.compile(&opened.bytes, &opened.code, &turn).await?,
+                    None => {
+                        entry.iter().for_each(Entry::begin);
+                        self.bench.compiler.compile(&opened.bytes, &opened.code, &turn).await?
+                    }
                 };
-                self.finish(found, opened, component).await
+                self.finish(found, opened, component, begun).await
             }
         }
     }
@@ -206,10 +218,16 @@ impl Loader {
         step
     }
 
-    async fn finish(&self, found: &Found, opened: Box<Opened>, component: Component) -> Result<Arc<Plugin>, LoadError> {
+    async fn finish(
+        &self,
+        found: &Found,
+        opened: Box<Opened>,
+        component: Component,
+        begun: Instant,
+    ) -> Result<Arc<Plugin>, LoadError> {
         let name = found.name.clone();
         let types_bytes = self.bench.limits.types_bytes;
-        blocking(move || opened.into_plugin(name, component, types_bytes).map(Arc::new)).await
+        blocking(move || opened.into_plugin(name, component, types_bytes, begun).map(Arc::new)).await
     }
 
     /// What is wrong with a component, whatever is embedded in it.
@@ -302,7 +320,13 @@ impl Bench {
 }
 
 impl Opened {
-    fn into_plugin(self, file_name: String, component: Component, types_bytes: usize) -> Result<Plugin, LoadError> {
+    fn into_plugin(
+        self,
+        file_name: String,
+        component: Component,
+        types_bytes: usize,
+        load_begun: Instant,
+    ) -> Result<Plugin, LoadError> {
         let manifest = self.package.manifest;
         let key = PluginKey { id: manifest.id.clone(), version: manifest.version.clone() };
         let tables = Arc::new(self.tables);
@@ -323,6 +347,7 @@ impl Opened {
             sha256: self.sha256,
             code: self.code,
             loaded_at: Timestamp::now(),
+            load_begun,
             started: OnceLock::new(),
         })
     }

@@ -56,7 +56,7 @@ use self::watch::notice::{Hints, Notices};
 use self::watch::{Files, Next, Occasion};
 
 pub use self::changes::DIRECTORY_OPERATIONS;
-pub use self::compile::Compiler;
+pub use self::compile::{Compiler, Compiling};
 pub use self::directory::{sidecar as sidecar_of, signatures as signatures_of};
 pub use self::inspect::{InspectError, Inspection, Inspector};
 pub use self::loader::Loader;
@@ -69,7 +69,7 @@ pub use self::snapshot::{Explanation, KeptVersion, Loaded, Served, SharedRead, S
 pub use self::swap::Kept;
 use crate::config::Config;
 use crate::db::{ControlPlane, DbError};
-use crate::id::PluginId;
+use crate::id::{PluginId, TenantId};
 use crate::runtime::Runtime;
 use crate::seal::Seals;
 
@@ -85,8 +85,8 @@ pub struct Registry {
     /// Every plugin has what it asks for.
     grants_all: bool,
     lifecycle: Arc<Lifecycle>,
-    /// Plugins whose tenants are to be moved in the background.
-    unsettled: Lock<BTreeSet<PluginId>>,
+    /// Plugins whose tenants are to be moved in the background; one of them, where it is named.
+    unsettled: Lock<BTreeSet<(PluginId, Option<TenantId>)>>,
     /// The revision of the decisions that the snapshot was made with.
     decided: AtomicI64,
     changed: Notify,
@@ -272,6 +272,11 @@ impl Registry {
         files.forget(file_name);
         let policy = self.policy(&mut files).await?;
         self.make_current(&mut files, policy.versions()).await
+    }
+
+    /// The files that are being compiled, or wait for it.
+    pub fn compiling(&self) -> Vec<Compiling> {
+        self.loader.compiling()
     }
 
     /// What seals tenants' secrets.

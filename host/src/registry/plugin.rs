@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -31,11 +32,18 @@ pub struct Plugin {
     /// The same without the signatures at its end: what its machine code is kept under.
     pub code: String,
     pub loaded_at: Timestamp,
+    /// When its file was found to be whole.
+    pub load_begun: Instant,
     /// Whether it starts, and why not, once that was tried.
     pub started: OnceLock<Result<(), String>>,
 }
 
 impl Plugin {
+    /// How long it is since its file was found to be whole, in milliseconds.
+    pub fn took_ms(&self) -> u64 {
+        u64::try_from(self.load_begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Whether there is something to do before a tenant's first call: moving its data, or a word to the plugin.
     pub fn has_lifecycle(&self) -> bool {
         self.prepared.tables().has_migrations() || self.hook(ON_ACTIVATE).is_some()

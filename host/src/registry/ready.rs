@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use tokio::time::MissedTickBehavior;
 
-use super::lifecycle::{Failure, Leaving, NotYet, ON_INSTALL, UninstallError};
+use super::lifecycle::{Failure, Leaving, NotYet, ON_INSTALL, Patience, Target, UninstallError};
 use super::{Plugin, Registry, Served, TenantView};
 use crate::db::DbError;
 use crate::id::{PluginId, TenantId};
@@ -28,31 +28,65 @@ pub enum NotReady {
 
 impl Registry {
     /// The tenant's view of now, with what it needs to call the plugin in place: data moved, plugins activated. A version
-    /// that cannot be brought to the tenant is not in the view. While all is in place it costs a look.
+    /// that cannot be brought to the tenant is not in the view, and neither is one that takes longer to come than
+    /// `lifecycle.handover_ms` while what ran before can stand in. While all is in place it costs a look.
     ///
     /// # Errors
     ///
     /// When that takes longer than `wait`. It goes on by itself.
     pub async fn ready(&self, tenant: &TenantId, plugin: &str, wait: Duration) -> Result<Arc<TenantView>, NotReady> {
-        let mut until = None;
-        for _ in 0..ROUNDS {
+        self.come(tenant, plugin, wait, Patience::StandIn).await
+    }
+
+    /// The same once the version that the tenant is to have has come, or failed.
+    ///
+    /// # Errors
+    ///
+    /// When that takes longer than `wait`. It goes on by itself.
+    pub async fn moved(&self, tenant: &TenantId, plugin: &str, wait: Duration) -> Result<Arc<TenantView>, NotReady> {
+        let end = Instant::now() + wait;
+        // What stands in for one that is on its way would be taken for what it is to have.
+        if tokio::time::timeout(wait, self.lifecycle.landed_at(tenant, plugin)).await.is_err() {
+            return Err(NotReady::Moving { plugin: plugin.to_owned() });
+        }
+        self.come(tenant, plugin, end.saturating_duration_since(Instant::now()), Patience::End).await
+    }
+
+    async fn come(
+        &self,
+        tenant: &TenantId,
+        plugin: &str,
+        wait: Duration,
+        mut patience: Patience,
+    ) -> Result<Arc<TenantView>, NotReady> {
+        let (mut until, mut failed, mut stood_in_for) = (None, 0, None);
+        while failed < ROUNDS {
+            // Before all that follows from it.
+            let state = self.lifecycle.moves().state_of(tenant);
             let snapshot = self.snapshot();
             let view = snapshot.view(tenant);
             let Some(Served::Active(serving)) = view.served(plugin) else { return Ok(view) };
             let needs = view.needs(serving);
-            if needs.is_empty() || snapshot.is_ready(tenant, serving) {
+            if needs.is_empty() || snapshot.is_ready(tenant, serving, state) {
                 return Ok(view);
             }
+            // What was to stand in has gone meanwhile.
+            if stood_in_for == Some(serving.prepared.serial()) {
+                patience = Patience::End;
+            }
             let until = *until.get_or_insert_with(|| Instant::now() + wait);
-            match self.lifecycle.bring(tenant, needs, view.links(), until).await {
+            let target = Target { tenant, links: view.links(), loaded: snapshot.plugins(), state };
+            match self.lifecycle.bring(&target, needs, patience, until).await {
                 Ok(()) => {
-                    snapshot.set_ready(tenant, serving);
+                    snapshot.set_ready(tenant, serving, state);
                     // Had another become current meanwhile, its versions may be others.
                     if Arc::ptr_eq(&snapshot, &self.snapshot()) {
                         return Ok(view);
                     }
                 }
-                Err(NotYet::Failed) => self.snapshot().forget(tenant),
+                Err(NotYet::Failed) => failed += 1,
+                Err(NotYet::Changed) => {}
+                Err(NotYet::StoodInFor) => stood_in_for = Some(serving.prepared.serial()),
                 Err(NotYet::Hindered(reason)) => return Err(NotReady::Hindered { plugin: plugin.to_owned(), reason }),
                 Err(NotYet::Uninstalling(plugin)) => return Err(NotReady::Uninstalling { plugin: plugin.to_string() }),
                 Err(NotYet::Moving) => break,
@@ -64,7 +98,6 @@ impl Registry {
     /// Lets the tenant be moved again to what failed before.
     pub fn retry(&self, tenant: &TenantId) {
         self.lifecycle.retry(tenant);
-        self.snapshot().forget(tenant);
     }
 
     /// Tells a plugin that it is switched off for a tenant; before that is written down.
@@ -97,7 +130,16 @@ impl Registry {
 
     /// Lets the tenants of a plugin be moved in the background to what they are to have now.
     pub fn settle_soon(&self, plugin: &PluginId) {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(plugin.clone());
+        self.unsettle(plugin, None);
+    }
+
+    /// The same for one tenant.
+    pub fn settle_tenant_soon(&self, plugin: &PluginId, tenant: &TenantId) {
+        self.unsettle(plugin, Some(tenant.clone()));
+    }
+
+    fn unsettle(&self, plugin: &PluginId, tenant: Option<TenantId>) {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert((plugin.clone(), tenant));
         self.changed.notify_one();
     }
 
@@ -110,10 +152,7 @@ impl Registry {
             loop {
                 ticks.tick().await;
                 self.flush().await;
-                let snapshot = self.snapshot();
-                for tenant in self.lifecycle.forgive_due(snapshot.plugins()) {
-                    snapshot.forget(&tenant);
-                }
+                self.lifecycle.forgive_due(self.snapshot().plugins());
                 self.install_new().await;
             }
         };
@@ -133,8 +172,8 @@ impl Registry {
         let settling = async {
             loop {
                 self.changed.notified().await;
-                let plugins = std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
-                self.settle(plugins).await;
+                let unsettled = std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
+                self.settle(unsettled).await;
             }
         };
         futures::future::join3(flushing, deciding, settling).await;
@@ -153,13 +192,14 @@ impl Registry {
         self.lifecycle.flush().await
     }
 
-    async fn settle(&self, plugins: BTreeSet<PluginId>) {
-        for plugin in plugins {
-            let move_all = futures::stream::iter(self.lifecycle.moves().tenants(&plugin));
+    async fn settle(&self, unsettled: BTreeSet<(PluginId, Option<TenantId>)>) {
+        for (plugin, tenant) in unsettled {
+            let tenants = tenant.map_or_else(|| self.lifecycle.moves().tenants(&plugin), |tenant| [tenant].into());
+            let move_all = futures::stream::iter(tenants);
             let plugin = plugin.as_str();
             let move_one = async |tenant: TenantId| {
                 // How it failed is kept where it failed.
-                _ = self.ready(&tenant, plugin, self.lifecycle.deadline()).await;
+                _ = self.moved(&tenant, plugin, self.lifecycle.deadline()).await;
             };
             move_all.for_each_concurrent(self.lifecycle.tenants_at_once(), move_one).await;
         }

@@ -48,8 +48,8 @@ pub struct TenantChoices {
     pub wanted: BTreeMap<PluginId, Wanted>,
     /// Versions whose required configuration the tenant has not given, and the fields.
     pub unconfigured: BTreeMap<(PluginId, Version), Vec<String>>,
-    /// Versions that the tenant could not be moved to, and why.
-    pub failed: BTreeMap<(PluginId, Version), String>,
+    /// Versions in whose place another goes on for the tenant, and why.
+    pub held: BTreeMap<(PluginId, Version), InactiveReason>,
 }
 
 /// Which versions of a plugin a tenant uses.
@@ -98,7 +98,7 @@ pub enum Status {
 }
 
 /// Why a plugin is not active for the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum InactiveReason {
     NotEnabled,
@@ -125,6 +125,8 @@ pub enum InactiveReason {
     Failed {
         reason: String,
     },
+    /// It is being activated for the tenant, and the version before goes on until it is.
+    Activating,
     /// A required import that the plugin may not use.
     NotGranted {
         interface: InterfaceName,
@@ -343,8 +345,8 @@ impl TenantChoices {
         }
         // Before what is wanted: that names the version which the tenant stays on instead.
         let key = (plugin.id.clone(), plugin.version.clone());
-        if let Some(reason) = self.failed.get(&key) {
-            return Some(InactiveReason::Failed { reason: reason.clone() });
+        if let Some(reason) = self.held.get(&key) {
+            return Some(reason.clone());
         }
         match self.wanted.get(&plugin.id) {
             Some(Wanted::Pinned(pin)) if !pin.matches(&plugin.version) => {

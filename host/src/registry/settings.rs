@@ -132,7 +132,7 @@ impl State {
     /// What a field is, with what was stored.
     pub fn of(field: &ConfigField, stored: Option<&Stored>) -> Self {
         let set = stored.and_then(|stored| stored.entries.get(field.key.as_str())).and_then(Kept::value);
-        if let Some(value) = set.filter(|value| field.check(value).is_ok()) {
+        if let Some(value) = set.filter(|value| field.check_set(value).is_ok()) {
             return Self::Set(value);
         }
         match &field.default {

@@ -46,10 +46,11 @@ pub struct Snapshot {
 /// What was resolved so far. Tenants with the same choices share what was resolved, and differ in their values.
 #[derive(Default)]
 struct Views {
-    of: HashMap<TenantId, Arc<TenantView>>,
+    /// With the state of the tenant's moves that it was made of ([`Moves::state_of`]).
+    of: HashMap<TenantId, (u64, Arc<TenantView>)>,
     by_choices: HashMap<TenantChoices, Arc<TenantView>>,
-    /// The plugins, by their serial numbers, that a tenant can call with all that they reach.
-    ready: HashMap<TenantId, HashSet<u64>>,
+    /// The plugins, by their serial numbers, that a tenant can call with all that they reach, in such a state.
+    ready: HashMap<TenantId, (u64, HashSet<u64>)>,
 }
 
 impl Snapshot {
@@ -77,7 +78,8 @@ impl Snapshot {
         choices: Choices,
         moves: Arc<Moves>,
     ) -> Self {
-        let default = TenantView::new(&plugins, &kept, &decided(&choices, None, &plugins, None), choices.grants());
+        let decided = decided(&choices, None, &plugins, &Setbacks::default());
+        let default = TenantView::new(&plugins, &kept, &decided, choices.grants());
         let default = Arc::new(default.with_values(values(&choices, None, &plugins)));
         Self { plugins, kept, rejected, choices, moves, default, views: RwLock::default() }
     }
@@ -149,39 +151,40 @@ impl Snapshot {
         if self.choices.are_the_same_for_all() && self.moves.all_went_well() {
             return self.default.clone();
         }
-        if let Some(view) = self.views.read().unwrap_or_else(PoisonError::into_inner).of.get(tenant) {
+        let state = self.moves.state_of(tenant);
+        if let Some((of, view)) = self.views.read().unwrap_or_else(PoisonError::into_inner).of.get(tenant)
+            && *of == state
+        {
             return view.clone();
         }
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        // Asked while nobody can remove the view that is made of it.
-        let setbacks = self.moves.setbacks(tenant);
-        let choices = decided(&self.choices, Some(tenant), &self.plugins, setbacks.as_ref());
+        let (setbacks, state) = self.moves.setbacks(tenant);
+        let choices = decided(&self.choices, Some(tenant), &self.plugins, &setbacks);
         let new = || Arc::new(TenantView::new(&self.plugins, &self.kept, &choices, self.choices.grants()));
         let view = views.by_choices.entry(choices.clone()).or_insert_with(new).clone();
         let view = Arc::new(view.with_values(values(&self.choices, Some(tenant), &self.plugins)));
-        views.of.insert(tenant.clone(), view.clone());
+        if views.of.insert(tenant.clone(), (state, view.clone())).is_some() {
+            // What nobody has any longer would stay as long as the snapshot.
+            views.by_choices.retain(|_, view| view.has_siblings());
+        }
         view
     }
 
-    /// Whether the tenant can call the plugin, with all that it reaches.
-    pub(super) fn is_ready(&self, tenant: &TenantId, plugin: &Plugin) -> bool {
+    /// Whether the tenant can call the plugin, with all that it reaches, in this state of its moves.
+    pub(super) fn is_ready(&self, tenant: &TenantId, plugin: &Plugin, state: u64) -> bool {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
-        views.ready.get(tenant).is_some_and(|ready| ready.contains(&plugin.prepared.serial()))
+        let ready = views.ready.get(tenant).filter(|(of, _)| *of == state);
+        ready.is_some_and(|(_, ready)| ready.contains(&plugin.prepared.serial()))
     }
 
     /// Notes that it can.
-    pub(super) fn set_ready(&self, tenant: &TenantId, plugin: &Plugin) {
+    pub(super) fn set_ready(&self, tenant: &TenantId, plugin: &Plugin, state: u64) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.ready.entry(tenant.clone()).or_default().insert(plugin.prepared.serial());
-    }
-
-    /// Makes the tenant's view anew when it is asked for: something went wrong for it, or is to be tried again.
-    pub(super) fn forget(&self, tenant: &TenantId) {
-        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.of.remove(tenant);
-        views.ready.remove(tenant);
-        // What nobody has any longer would stay as long as the snapshot.
-        views.by_choices.retain(|_, view| view.has_siblings());
+        let ready = views.ready.entry(tenant.clone()).or_default();
+        if ready.0 != state {
+            *ready = (state, HashSet::new());
+        }
+        ready.1.insert(plugin.prepared.serial());
     }
 
     /// The links of a tenant that has decided nothing: what the registry writes down.
@@ -215,10 +218,10 @@ fn decided(
     choices: &Choices,
     tenant: Option<&TenantId>,
     plugins: &[Arc<Plugin>],
-    setbacks: Option<&Setbacks>,
+    setbacks: &Setbacks,
 ) -> TenantChoices {
     let unconfigured = choices.settings().unconfigured(tenant, plugins.iter().map(|plugin| &plugin.manifest));
-    TenantChoices { unconfigured, ..choices.of(tenant, keys(plugins), setbacks) }
+    choices.of(tenant, keys(plugins), setbacks, unconfigured)
 }
 
 /// The values of its configuration that each plugin reads for a tenant, or for one that has set nothing. Secrets are
@@ -256,15 +259,16 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
         };
         let choices = Choices::read(vec![decision], Vec::new(), None);
-        let snapshot = Snapshot::new(Loaded::default(), choices, Arc::default());
+        let moves = Arc::<Moves>::default();
+        let snapshot = Snapshot::new(Loaded::default(), choices, moves.clone());
         let [acme, beta] = ["acme", "beta"].map(|id| TenantId::parse(id).unwrap());
         let kept = || snapshot.views.read().unwrap().by_choices.len();
         let view = snapshot.view(&acme);
         assert!(view.is_sibling_of(&snapshot.view(&beta)));
-        drop(view);
-        snapshot.forget(&acme);
-        assert_eq!(kept(), 1, "the other has it still");
-        snapshot.forget(&beta);
-        assert_eq!(kept(), 0);
+        assert!(Arc::ptr_eq(&view, &snapshot.view(&acme)), "made once");
+        let crm = PluginKey { id: crate::id::PluginId::parse("crm").unwrap(), version: "1.0.0".parse().unwrap() };
+        moves.set_running(&acme, crm, &[]);
+        assert!(!Arc::ptr_eq(&view, &snapshot.view(&acme)), "made anew when something came to the tenant");
+        assert_eq!(kept(), 1);
     }
 }

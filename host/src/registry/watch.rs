@@ -42,7 +42,7 @@ pub(super) struct Files {
     /// A file was loaded, and has not been taken in.
     loaded: Arc<Notify>,
     /// Files that the last rescan did not find.
-    absent: HashSet<String>,
+    absent: HashMap<String, Absent>,
     /// How many files lie beyond `loader.files`.
     more: usize,
     /// Something is different from what the current snapshot was made of.
@@ -80,6 +80,13 @@ impl Drop for Loading {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A file that is missed.
+struct Absent {
+    since: Instant,
+    /// What was on its way when it was first missed: it may be what takes its place.
+    coming: HashSet<String>,
 }
 
 /// Says that a file was loaded, however that ended.
@@ -133,10 +140,11 @@ impl Files {
         let Listing { files, more } = listing.await.map_err(io::Error::other)??;
         self.stale |= more != self.more;
         self.more = more;
-        self.forget_absent(&files, occasion);
+        let present: HashSet<String> = files.iter().map(|found| found.name.clone()).collect();
         for found in files {
             self.consider((loader, policy), found, (occasion, hints));
         }
+        self.forget_absent(&present, occasion, loader.limits().compile_wall());
         self.take_in(occasion, loader.limits().start_wait()).await;
         Ok(())
     }
@@ -188,21 +196,35 @@ impl Files {
     }
 
     /// A file is gone when two rescans did not find it: it may be on its way from one name to another, or the whole
-    /// directory be mounted anew.
-    fn forget_absent(&mut self, files: &[Found], occasion: Occasion) {
-        let present: HashSet<&str> = files.iter().map(|found| found.name.as_str()).collect();
-        self.pending.retain(|name, _| present.contains(name.as_str()));
-        self.loading.retain(|name, _| present.contains(name.as_str()));
+    /// directory be mounted anew. And not before what came when it went has been loaded, for as long as a file may be
+    /// compiled: who takes a provider away as he puts another there means one change.
+    fn forget_absent(&mut self, present: &HashSet<String>, occasion: Occasion, wait: Duration) {
+        self.pending.retain(|name, _| present.contains(name));
+        self.loading.retain(|name, _| present.contains(name));
         if occasion == Occasion::Notice {
-            self.absent.retain(|name| !present.contains(name.as_str()));
+            self.absent.retain(|name, _| !present.contains(name));
             return;
         }
-        let missing = self.slots.keys().filter(|name| !present.contains(name.as_str())).cloned();
-        let missed = std::mem::replace(&mut self.absent, missing.collect());
-        let gone = |name: &String| self.absent.contains(name) && (occasion == Occasion::Start || missed.contains(name));
-        let before = self.slots.len();
-        self.slots.retain(|name, _| !gone(name));
-        self.stale |= self.slots.len() != before;
+        let coming: HashSet<&String> = self.pending.keys().chain(self.loading.keys()).collect();
+        let mut missed = std::mem::take(&mut self.absent);
+        let mut gone = Vec::new();
+        for name in self.slots.keys().filter(|name| !present.contains(*name)) {
+            let known = missed.remove(name);
+            let is_awaited = |absent: &Absent| {
+                absent.since.elapsed() < wait && absent.coming.iter().any(|other| coming.contains(other))
+            };
+            match known {
+                _ if occasion == Occasion::Start => gone.push(name.clone()),
+                Some(absent) if !is_awaited(&absent) => gone.push(name.clone()),
+                Some(absent) => _ = self.absent.insert(name.clone(), absent),
+                None => {
+                    let coming = coming.iter().map(|other| (*other).clone()).collect();
+                    self.absent.insert(name.clone(), Absent { since: Instant::now(), coming });
+                }
+            }
+        }
+        self.stale |= !gone.is_empty();
+        self.slots.retain(|name, _| !gone.contains(name));
     }
 
     /// Nothing runs from this file any more; what lies under its name from now on is new.

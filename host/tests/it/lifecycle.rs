@@ -1,5 +1,6 @@
 //! What a plugin goes through: installed once, brought to each tenant, taken from it; and what comes of it when it fails.
 
+mod handover;
 mod passing;
 mod uninstall;
 

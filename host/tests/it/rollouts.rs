@@ -293,7 +293,15 @@ async fn a_tenant_switches_and_pins_for_itself_alone() {
     };
     let wrong = put(json!({"enabled": true, "pin": "latest"})).await;
     assert_eq!((wrong.status, &wrong.json["error"]["fields"][0]["field"]), (422, &json!("pin")));
-    assert_eq!(put(json!({"enabled": true, "pin": "^3"})).await.data(200)["version"], json!(null));
+    // What would take the plugin away is refused, unless somebody insists.
+    let nothing = put(json!({"enabled": true, "pin": "^3"})).await;
+    assert!(nothing.message(409, "pin_matches_nothing").contains("loaded: 1.0.0, 1.1.0"), "{nothing:?}");
+    let pin = ["plugin", "pin", "greeter", "^3", "--tenant", "acme"];
+    let told = tenon(&host, &pin).unwrap_err();
+    assert!(told.contains("no loaded version of greeter is within ^3") && told.contains("--force"), "{told}");
+    assert_eq!(versions(&host, "acme").await, ["1.1.0"; 2]);
+    let told = tenon(&host, &[&pin[..], &["--force"]].concat()).unwrap();
+    assert!(told.contains("acme may use greeter, but no version works: this tenant is pinned to ^3"), "{told}");
     assert_eq!(put(json!({"enabled": true})).await.status, 412);
 }
 

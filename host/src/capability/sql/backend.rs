@@ -291,6 +291,12 @@ impl PluginTables {
         self.schema.names().next().is_some()
     }
 
+    /// Whether this version can work with what a later one leaves.
+    pub fn can_work_after(&self, later: &PluginTables) -> bool {
+        let known = self.schema.data_version();
+        known == 0 || later.schema.compatible_from() <= known
+    }
+
     pub(super) fn check(&self, statement: &str) -> Result<Arc<Checked>, SqlError> {
         self.checker.check(statement)
     }

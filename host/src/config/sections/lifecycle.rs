@@ -38,6 +38,9 @@ section! {
     pub struct LifecycleConfig {
         /// Time to move a tenant's data to a version, and then again for each lifecycle function of the plugin.
         deadline_ms: u64 = 30_000,
+        /// How long requests wait for a version that is on its way to a tenant, where another runs there. Then that one
+        /// answers until the new one is activated, unless it cannot work with the data that a migration has left.
+        handover_ms: u64 = 100,
         /// The longest time until it is tried again to install a version, or to move a tenant to it, where the host was in
         /// the way and not the plugin, as with a full disk. It begins with none, and doubles.
         retry_ms: u64 = 30_000,
@@ -60,5 +63,5 @@ section! {
 }
 
 millis! {
-    LifecycleConfig { deadline = deadline_ms, retry = retry_ms, rare_retry = rare_retry_ms, flush = flush_ms, decisions_refresh = decisions_refresh_ms }
+    LifecycleConfig { deadline = deadline_ms, handover = handover_ms, retry = retry_ms, rare_retry = rare_retry_ms, flush = flush_ms, decisions_refresh = decisions_refresh_ms }
 }

@@ -50,11 +50,15 @@ section! {
         compile_cpu_s: u64 = 10,
         /// Memory of the process that compiles it.
         compile_memory_bytes: u64 = GIB,
-        /// Time from start to end of the process that compiles it. Once the host serves, it yields to everything
-        /// else.
+        /// Time from start to end of the process that compiles it. Once the host serves, it yields to requests
+        /// (`compile_niceness`).
         compile_wall_s: u64 = 120,
         /// Processes that compile at once. Each uses one processor.
         compile_processes: usize = 2,
+        /// How much lower than the host's their priority is once the host serves, as `nice` counts it: with 10 each gets
+        /// about a tenth of a processor that is busy with requests, and all of one that is not. At most 19, with which a
+        /// busy machine hardly compiles at all.
+        compile_niceness: u8 = 10,
         /// The machine code of one file.
         compiled_bytes: u64 = 256 * MIB as u64,
         /// The cache of machine code. Over it, what is not in use goes, the longest unused first.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::secrets::unsealed;
 use super::take::Body;
-use super::{revision, unknown};
+use super::{lacking, revision, unknown};
 use crate::app::App;
 use crate::db::{self, ConfigRow};
 use crate::http::envelope::{ApiError, Success, WrongField};
@@ -27,7 +27,7 @@ use crate::id::{PluginId, TenantId};
 use crate::registry::manifest::{ConfigField, Manifest};
 use crate::registry::resolve::{InactiveReason, Status};
 use crate::registry::settings::{self, Kept, State as FieldState, Stored};
-use crate::registry::{Plugin, Snapshot};
+use crate::registry::{Plugin, Served, Snapshot};
 use crate::seal::{Place, Seals};
 
 #[derive(Serialize)]
@@ -40,6 +40,9 @@ struct ConfigView<'a> {
     fields: Vec<FieldView<'a>>,
     /// Required fields without a value: the plugin is not active until they have one.
     missing: Vec<String>,
+    /// What that means for the tenant, after a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<String>,
     revision: i64,
 }
 
@@ -83,11 +86,14 @@ async fn set(app: &App, id: &str, caller: &Caller, headers: &HeaderMap, wanted: 
     let _sealing = app.registry().seals().sealing().await.map_err(unsealed)?;
     let mut wrong = Vec::new();
     let values = values::of(wanted, app.config().tenant.config_depth, &mut wrong);
+    // Who takes a value away says so by its name; what was only left out is forgotten.
+    let unset: BTreeSet<String> =
+        values.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect();
     let after = about.after(values, app.registry().seals(), &mut wrong)?;
     if about.is_enabled() {
         let lacking = settings::lacking(about.manifest(), Some(&after));
         let told = |key: &String| wrong.iter().any(|field| field.field == format!("values.{key}"));
-        let lacking: Vec<String> = lacking.into_iter().filter(|key| !told(key)).collect();
+        let lacking: Vec<String> = lacking.into_iter().filter(|key| !told(key) && !unset.contains(key)).collect();
         wrong.extend(lacking.iter().map(|key| WrongField { field: format!("values.{key}"), message: REQUIRED.into() }));
     }
     let entries = after.text();
@@ -116,7 +122,12 @@ async fn set(app: &App, id: &str, caller: &Caller, headers: &HeaderMap, wanted: 
     app.runtime().announcements().tell(&about.tenant, "config.changed", plugin, data);
     let changed = Changed::new(plugin).from(was).to(is);
     let after = Stored { revision, ..after };
-    Ok(changed.decided(app, || revision::tagged(revision, Success(about.view(&after)))).await)
+    let answer = || {
+        app.registry().settle_tenant_soon(&about.plugin.key().id, &about.tenant);
+        let effect = about.effect(&app.registry().snapshot());
+        revision::tagged(revision, Success(ConfigView { effect, ..about.view(&after) }))
+    };
+    Ok(changed.decided(app, answer).await)
 }
 
 /// The keys of what has changed.
@@ -210,7 +221,7 @@ impl About {
                 entries.remove(&key);
                 continue;
             }
-            if let Err(error) = field.check(&value) {
+            if let Err(error) = field.check_set(&value) {
                 wrong.push(WrongField { field: format!("values.{key}"), message: error.to_string() });
                 continue;
             }
@@ -250,6 +261,17 @@ impl About {
         }
     }
 
+    /// What a tenant has that lacks something, and how that ends.
+    fn effect(&self, now: &Snapshot) -> Option<String> {
+        let (tenant, key) = (&self.tenant, self.plugin.key());
+        let view = now.view(tenant);
+        let lacking = lacking::told(Some(tenant), &self.plugin, view.resolved(key))?;
+        Some(match view.served(key.id.as_str()) {
+            Some(Served::Active(serving)) => format!("{tenant} has {} until then: {lacking}", serving.key()),
+            _ => format!("{} does not answer {tenant} until then: {lacking}", key.id),
+        })
+    }
+
     fn view(&self, stored: &Stored) -> ConfigView<'_> {
         let fields = self.manifest().config.iter().map(|field| FieldView::new(field, stored));
         ConfigView {
@@ -258,6 +280,7 @@ impl About {
             tenant: self.tenant.as_str(),
             fields: fields.collect(),
             missing: settings::lacking(self.manifest(), Some(stored)),
+            effect: None,
             revision: stored.revision,
         }
     }
@@ -276,7 +299,7 @@ impl<'a> FieldView<'a> {
             (None, _) | (_, FieldState::Set(_)) => None,
             (Some(kept), _) if kept.problem().is_some() => kept.problem(),
             (Some(kept), _) => {
-                let refused = kept.value().and_then(|value| field.check(&value).err());
+                let refused = kept.value().and_then(|value| field.check_set(&value).err());
                 refused.map(|error| format!("what was set does not fit this version: {error}"))
             }
         };

@@ -1,13 +1,14 @@
 //! `/api/v1/plugins/{id}/decision`: what a tenant has decided about a plugin: whether it is enabled, and which
 //! versions it wants. `activate` and `deactivate` are the same in one word.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use semver::VersionReq;
+use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -59,7 +60,7 @@ struct FailedView {
     since: String,
 }
 
-/// Whether a plugin is switched off although it has something against it.
+/// Whether a plugin is switched off although it has something against it, or pinned to versions that are not loaded.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Force {
@@ -100,6 +101,9 @@ async fn set(
     let before = app.registry().snapshot().choices().decision(&tenant, &plugin);
     let revision = revision::read(headers, before.revision)?;
     let pin = wanted.pin.as_deref().map(requirement).transpose()?;
+    if let Some(pin) = pin.as_ref().filter(|pin| !force && before.pin.as_ref() != Some(pin)) {
+        matches_some(app, &plugin, pin)?;
+    }
     decide(app, &tenant, &plugin, before, PluginChoice { enabled: wanted.enabled, pin, revision }, force).await
 }
 
@@ -183,7 +187,8 @@ async fn come(app: &App, tenant: &TenantId, plugin: &PluginId, is_new: bool, is_
     }
     if is_enabled {
         // So that whoever decides hears what comes of it.
-        app.ready(tenant, plugin.as_str()).await?;
+        let wait = app.config().limits.wall_deadline();
+        app.registry().moved(tenant, plugin.as_str(), wait).await?;
     } else {
         // However often it is said: an earlier attempt may have ended half way.
         app.registry().lifecycle().stop(tenant, plugin).await?;
@@ -210,6 +215,22 @@ fn seen(app: &App, tenant: &TenantId, plugin: &PluginId) -> DecisionView {
     let pin = pin.map(|pin| pin.to_string());
     let (plugin, tenant) = (plugin.to_string(), tenant.to_string());
     DecisionView { plugin, tenant, enabled, pin, version, reason, failed, revision }
+}
+
+/// 409: the pin would take the plugin from the tenant, as no version that it allows is loaded.
+fn matches_some(app: &App, plugin: &PluginId, pin: &VersionReq) -> Result<(), ApiError> {
+    let snapshot = app.registry().snapshot();
+    let loaded = snapshot.plugins().iter().map(|known| known.key()).filter(|key| key.id == *plugin);
+    let loaded: BTreeSet<&Version> = loaded.map(|key| &key.version).collect();
+    if loaded.iter().any(|version| pin.matches(version)) {
+        return Ok(());
+    }
+    let loaded = loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "no loaded version of {plugin} is within {pin}, so the tenant would have none; loaded: {loaded}. To pin it ahead \
+         of a version that is to come, use `--force` or `?force=true`"
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, "pin_matches_nothing", message))
 }
 
 /// 409: it is being uninstalled, so it is too late to decide for it.

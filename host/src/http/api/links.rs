@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
+use serde_json::json;
 
-use super::unknown;
+use super::activating::Activating;
+use super::{lacking, unknown};
 use crate::app::App;
 use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
@@ -18,7 +20,19 @@ pub async fn show(
     caller: Caller,
 ) -> Result<impl IntoResponse, ApiError> {
     let snapshot = app.registry().snapshot();
-    let mut explanation = snapshot.explain(&super::view(&snapshot, &caller), &id);
+    let view = super::view(&snapshot, &caller);
+    let mut explanation = snapshot.explain(&view, &id);
+    if let Some(explanation) = &mut explanation {
+        for plugin in snapshot.plugins().iter().filter(|plugin| plugin.key().id.as_str() == id) {
+            let version = &plugin.key().version;
+            let activating = Activating::of(app.registry().lifecycle(), caller.tenant(), plugin);
+            let lines = activating.iter().map(|move_| format!("activating since {}: {}", move_.since, move_.told()));
+            let lacking = lacking::told(caller.tenant(), plugin, view.resolved(plugin.key()));
+            lines.chain(lacking).for_each(|line| explanation.add_line(&id, version, &line));
+            let activating = activating.iter().map(|move_| json!({ "version": version, "move": move_ }));
+            explanation.activating.extend(activating);
+        }
+    }
     // What fails is a tenant's own, so it is told to who asks for one.
     if let (Some(explanation), Some(tenant)) = (&mut explanation, caller.tenant()) {
         explanation.tenant = Some(tenant.to_string());

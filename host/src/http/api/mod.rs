@@ -1,5 +1,6 @@
 //! The host's own API, below `/api/v1`: one file for each kind of thing.
 
+mod activating;
 mod audit;
 mod catalogue;
 mod config;
@@ -11,6 +12,7 @@ mod forget;
 mod grants;
 mod install;
 mod keys;
+mod lacking;
 mod lifecycle;
 mod links;
 mod logs;

@@ -10,6 +10,7 @@ use http::StatusCode;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::activating::Activating;
 use super::take::Query;
 use super::{page, unknown};
 use crate::app::App;
@@ -20,7 +21,7 @@ use crate::registry::contract::Breach;
 use crate::registry::lifecycle::{Failed, InstallFailure, Lifecycle, Standing};
 use crate::registry::manifest::{Endpoint, Manifest, Service};
 use crate::registry::resolve::{Link, Status};
-use crate::registry::{Plugin, Rejected, Snapshot, TenantView};
+use crate::registry::{Compiling, Plugin, Rejected, Snapshot, TenantView};
 
 /// One loaded version of a plugin, for one tenant.
 #[derive(Serialize)]
@@ -35,9 +36,12 @@ struct PluginView<'a> {
     /// Why it is not active.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Since when it fails.
+    /// Since when it fails, or is on its way to the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
+    /// The tenants that it is on its way to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    activating: Vec<Activating>,
     /// True for the version that answers the tenant's requests.
     serving: bool,
     /// Set when its file holds another by now: the plugins it stays loaded for.
@@ -77,14 +81,18 @@ impl<'a> PluginView<'a> {
             Some(Status::Inactive { reason }) => ("inactive", Some(reason.to_string())),
             None => ("inactive", None),
         };
+        let activating = Activating::of(lifecycle, tenant, plugin);
         let (status, reason, since) = match setback(lifecycle, tenant, plugin) {
             _ if lifecycle.is_leaving(plugin) => ("uninstalling", None, None),
+            _ if tenant.is_some() && !activating.is_empty() => {
+                ("activating", Some(activating[0].told()), Some(activating[0].since.clone()))
+            }
             Some(Setback { reason, since, is_settled: true }) => ("error", Some(reason), Some(since)),
             // Nothing is wrong with the plugin, as far as can be told.
             Some(Setback { reason, since, .. }) => {
                 ("inactive", Some(format!("{reason}; it is tried again by itself")), Some(since))
             }
-            None => (status, reason, None),
+            None => (status, super::lacking::told(tenant, plugin, resolved).or(reason), None),
         };
         Self {
             id: id.as_str(),
@@ -95,6 +103,7 @@ impl<'a> PluginView<'a> {
             status,
             reason,
             since,
+            activating,
             serving: view.serves(plugin.key()),
             kept_for: snapshot.kept_for(plugin).map(|kept| &kept.for_plugins),
             file_name: &plugin.file_name,
@@ -248,6 +257,8 @@ pub(super) async fn list(
         #[serde(skip_serializing_if = "Option::is_none")]
         next_cursor: Option<String>,
         rejected: Vec<RejectedView<'a>>,
+        /// Files whose machine code is not there yet.
+        compiling: Vec<Compiling>,
     }
     let limit = filter.limit.map(|limit| page::limit(Some(limit))).transpose()?;
     let after = filter.after()?;
@@ -272,7 +283,8 @@ pub(super) async fn list(
     let next_cursor = last.map(|key| format!("{}@{}", key.id, key.version));
     let data = wanted.into_iter().map(|(_, seen)| seen).collect();
     let rejected = snapshot.rejected().iter().map(RejectedView::from).collect();
-    let body = Body { success: true, total, data, next_cursor, rejected };
+    let compiling = app.registry().compiling();
+    let body = Body { success: true, total, data, next_cursor, rejected, compiling };
     let bytes = serde_json::to_vec(&body).map_err(|error| ApiError::internal(&error))?;
     Ok(envelope::json(StatusCode::OK, bytes))
 }

@@ -16,7 +16,7 @@ use semver::Version;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::reach::{look, outcomes};
+use self::reach::{look, outcomes, unconfigured};
 use self::refusal::{no_plugin, no_rollout, not_back, not_given, not_loaded, nothing_before};
 use self::view::{Given, RolloutView};
 use super::decisions::Force;
@@ -64,15 +64,23 @@ struct Plan {
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> impl IntoResponse {
     let snapshot = app.registry().snapshot();
-    let rollouts = snapshot.choices().rollouts();
-    SuccessList(rollouts.map(|(plugin, rollout)| RolloutView::new(&snapshot, plugin, rollout)).collect())
+    let view = |(plugin, rollout)| {
+        let mut view = RolloutView::new(&snapshot, plugin, rollout);
+        view.unconfigured = unconfigured(&app, &snapshot, plugin, rollout);
+        view
+    };
+    SuccessList(snapshot.choices().rollouts().map(view).collect())
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, &id)?;
     match snapshot.choices().rollout(&plugin) {
-        Some(rollout) => Ok(revision::tagged(rollout.revision, Success(RolloutView::new(&snapshot, &plugin, rollout)))),
+        Some(rollout) => {
+            let mut view = RolloutView::new(&snapshot, &plugin, rollout);
+            view.unconfigured = unconfigured(&app, &snapshot, &plugin, rollout);
+            Ok(revision::tagged(rollout.revision, Success(view)))
+        }
         None => Err(no_rollout(&plugin)),
     }
 }
@@ -195,7 +203,9 @@ async fn decide(app: &App, snapshot: &Snapshot, plan: Plan) -> Result<Response, 
     let (outcomes, late) = outcomes(app, &plugin, &after, &named, end).await;
     app.registry().settle_soon(&plugin);
     let after = Rollout { revision, ..after };
-    let mut view = RolloutView::new(&app.registry().snapshot(), &plugin, &after);
+    let snapshot = app.registry().snapshot();
+    let mut view = RolloutView::new(&snapshot, &plugin, &after);
+    view.unconfigured = unconfigured(app, &snapshot, &plugin, &after);
     view.outcomes = outcomes;
     view.not_reached = looked.late.iter().chain(&late).map(ToString::to_string).collect();
     view.taken_back = taken_back.map(|version| version.to_string());

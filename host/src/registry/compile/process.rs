@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, setpriority_process};
+use rustix::process::{Pid, Signal, getpriority_process, setpriority_process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -17,11 +17,11 @@ use crate::config::LoaderConfig;
 /// What is kept of the process's standard error. The rest is read and dropped, so that it never waits for us.
 const MESSAGE_BYTES: u64 = 4096;
 
-/// Below every other process: it runs when nobody else needs the processor.
+/// Below every other process.
 const LOWEST_PRIORITY: i32 = 19;
 
 /// Compiles a component in a process of its own. The process ends when this future is dropped. It yields to
-/// everything else from the moment that the host is `serving`.
+/// requests from the moment that the host is `serving`: not so far that a busy host would never get a new version.
 pub(super) async fn run(
     program: &Path,
     bytes: &[u8],
@@ -50,7 +50,7 @@ pub(super) async fn run(
         let _ = input.write_all(bytes).await;
         Ok(())
     };
-    let priority = lowered_when(serving, &child);
+    let priority = lowered_when(serving, &child, limits.compile_niceness);
     let work = async {
         let ((), code, message) = tokio::try_join!(feed, code(output, limits.compiled_bytes), message(errors))?;
         let status = child.wait().await.map_err(CompileError::Process)?;
@@ -66,13 +66,18 @@ pub(super) async fn run(
 
 /// Lowers the priority of a process when the host serves. All its work is done by its first thread, which is
 /// the one that this concerns.
-fn lowered_when(mut serving: watch::Receiver<bool>, child: &Child) -> impl Future<Output = Infallible> + use<> {
+fn lowered_when(
+    mut serving: watch::Receiver<bool>,
+    child: &Child,
+    niceness: u8,
+) -> impl Future<Output = Infallible> + use<> {
     let process = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     async move {
         // The sender goes only with the host itself. No process would mean this one.
         if serving.wait_for(|serving| *serving).await.is_ok()
             && process.is_some()
-            && let Err(error) = setpriority_process(process, LOWEST_PRIORITY)
+            && let Err(error) = getpriority_process(None)
+                .and_then(|own| setpriority_process(process, (own + i32::from(niceness)).min(LOWEST_PRIORITY)))
         {
             tracing::warn!(%error, "the compiling process keeps its priority");
         }

@@ -41,6 +41,23 @@ pub(super) async fn move_to(
     Err(failure)
 }
 
+/// Whether a version will change a tenant's data so that the one before cannot work with it any more. What cannot be told
+/// is taken for no: whoever moves the data then finds out.
+pub(super) async fn is_taken_from(
+    runtime: &Runtime,
+    tenant: &TenantId,
+    before: &Plugin,
+    plugin: &Plugin,
+    deadline: Duration,
+) -> bool {
+    let tables = plugin.prepared.tables();
+    if !tables.has_migrations() || before.prepared.tables().can_work_after(tables) {
+        return false;
+    }
+    let state = runtime.sql().state(tenant, tables, Instant::now() + deadline).await;
+    state.is_ok_and(|state| !state.pending.is_empty())
+}
+
 async fn cannot_work(runtime: &Runtime, tenant: &TenantId, plugin: &Plugin, deadline: Duration) -> bool {
     let state = runtime.sql().state(tenant, plugin.prepared.tables(), Instant::now() + deadline).await;
     state.is_ok_and(|state| state.readable.is_err())

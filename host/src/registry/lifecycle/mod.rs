@@ -2,31 +2,32 @@
 //!
 //! A version comes to a tenant before the tenant's first call of it: the tenant's data is moved, `on-activate` runs, and
 //! then it is written down that the version runs. All this happens once, in a task of its own, whoever waits for it: who
-//! came first, the many that came meanwhile, or nobody any longer. Invariant: a version whose move failed is called for no
-//! request of that tenant; what ran before goes on.
+//! came first, the many that came meanwhile, or nobody any longer. If it takes longer than `lifecycle.handover_ms`, what ran
+//! before stands in for it until then, unless the data is such that it cannot. Invariant: a version whose move failed is
+//! called for no request of that tenant; what ran before goes on.
 
 mod data;
 mod failure;
+mod flight;
 mod hooks;
 mod install;
 mod moves;
 mod reports;
 
-use std::collections::{BTreeSet, HashMap};
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use serde_json::json;
 
 pub use self::failure::Failure;
 use self::failure::Setback;
+use self::flight::Flights;
+pub(super) use self::flight::{Patience, Target};
 use self::install::Installs;
 pub use self::install::{InstallFailure, Leaving, UninstallError};
-pub use self::moves::{Failed, Moves, Setbacks, Standing};
+pub use self::moves::{Failed, Moves, Setbacks, Standing, UnderWay};
 use self::reports::Ledger;
 use super::Plugin;
 use super::resolve::Track;
@@ -34,7 +35,7 @@ use crate::capability::sql::{DataState, SqlError};
 use crate::config::LifecycleConfig;
 use crate::db::{Activation, ControlPlane, DbError};
 use crate::id::{PluginId, TenantId};
-use crate::runtime::{Cause, Fault, LinkTable, PluginKey, Runtime};
+use crate::runtime::{Fault, LinkTable, PluginKey, Runtime};
 
 pub const MIGRATIONS: &str = "migrations";
 pub const ON_INSTALL: &str = "on-install";
@@ -53,12 +54,11 @@ pub(super) enum NotYet {
     Uninstalling(PluginId),
     /// It still moves.
     Moving,
+    /// It still moves, and what ran before stands in for it.
+    StoodInFor,
+    /// What the version was chosen from has changed since.
+    Changed,
 }
-
-type Flight = Shared<BoxFuture<'static, Result<(), NotYet>>>;
-
-/// What is being moved: to whom, and which plugin by its serial number.
-type Flights = HashMap<(TenantId, u64), (PluginId, Flight)>;
 
 /// Brings plugins to tenants.
 pub struct Lifecycle {
@@ -66,7 +66,7 @@ pub struct Lifecycle {
     control: Arc<dyn ControlPlane>,
     limits: LifecycleConfig,
     moves: Arc<Moves>,
-    flights: Mutex<Flights>,
+    flights: Flights,
     installs: Installs,
     /// The serial numbers of those that are being uninstalled, until they are gone.
     leaving: Mutex<BTreeSet<u64>>,
@@ -95,74 +95,17 @@ impl Lifecycle {
         &self.moves
     }
 
-    /// Brings all of these to a tenant, one after the other, as far as they are not there.
-    pub(super) async fn bring(
-        self: &Arc<Self>,
+    /// Brings a version to a tenant, in the place of another that runs for it and is loaded.
+    async fn move_to(
+        &self,
         tenant: &TenantId,
-        plugins: &[Arc<Plugin>],
+        plugin: &Arc<Plugin>,
+        before: Option<&Plugin>,
         links: &Arc<LinkTable>,
-        until: Instant,
-    ) -> Result<(), NotYet> {
-        for plugin in plugins {
-            let Some(flight) = self.flight(tenant, plugin, links) else { continue };
-            match tokio::time::timeout_at(until.into(), flight).await {
-                Ok(ended) => ended?,
-                Err(_) => return Err(NotYet::Moving),
-            }
-        }
-        Ok(())
-    }
-
-    /// The one move of a version to a tenant, begun now if nobody has; none if it runs already.
-    fn flight(self: &Arc<Self>, tenant: &TenantId, plugin: &Arc<Plugin>, links: &Arc<LinkTable>) -> Option<Flight> {
-        // Looked at under the lock: a move is written down before it leaves the table.
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.moves.runs(tenant, plugin.key()) {
-            return None;
-        }
-        let not_yet = match self.moves.failed(tenant, plugin.key()) {
-            _ if self.is_leaving(plugin) => Some(NotYet::Uninstalling(plugin.key().id.clone())),
-            Some(failed) if failed.holds() => Some(match failed.standing {
-                Standing::InTheWay => NotYet::Hindered(failed.failure.to_string().into()),
-                Standing::Settled | Standing::Passing => NotYet::Failed,
-            }),
-            _ => None,
-        };
-        if let Some(not_yet) = not_yet {
-            return Some(std::future::ready(Err(not_yet)).boxed().shared());
-        }
-        let key = (tenant.clone(), plugin.prepared.serial());
-        let begin = || {
-            let (this, key, id) = (self.clone(), key.clone(), plugin.key().id.clone());
-            let (tenant, plugin, links) = (tenant.clone(), plugin.clone(), links.clone());
-            let task = tokio::spawn(async move {
-                let ended = AssertUnwindSafe(this.move_to(&tenant, &plugin, &links)).catch_unwind().await;
-                let ended = ended.unwrap_or_else(|_| {
-                    let failure = Failure::new(ON_ACTIVATE, Cause::Host, "the host failed on it");
-                    Err(this.judge(&tenant, &plugin, failure))
-                });
-                let moved = ended.map_err(|setback| this.not_moved(&tenant, &plugin, setback));
-                this.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-                moved
-            });
-            (id, async move { task.await.unwrap_or(Err(NotYet::Moving)) }.boxed().shared())
-        };
-        Some(flights.entry(key.clone()).or_insert_with(begin).1.clone())
-    }
-
-    /// Waits until no version of a plugin is on its way to anybody. One that is leaving begins no other.
-    async fn landed(&self, plugin: &PluginId) {
-        let under_way: Vec<Flight> = {
-            let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            flights.values().filter(|(id, _)| id == plugin).map(|(_, flight)| flight.clone()).collect()
-        };
-        futures::future::join_all(under_way).await;
-    }
-
-    async fn move_to(&self, tenant: &TenantId, plugin: &Arc<Plugin>, links: &Arc<LinkTable>) -> Result<(), Setback> {
+    ) -> Result<(), Setback> {
         // For all tenants at once, so that it is judged by all its failures.
         self.install(plugin, links).await?;
-        let activated = self.activate(tenant, plugin, links).await;
+        let activated = self.activate(tenant, plugin, before, links).await;
         activated.map_err(|failure| self.judge(tenant, plugin, failure))
     }
 
@@ -170,9 +113,23 @@ impl Lifecycle {
         self.moves.judge(tenant, plugin, failure, &self.limits)
     }
 
-    async fn activate(&self, tenant: &TenantId, plugin: &Arc<Plugin>, links: &Arc<LinkTable>) -> Result<(), Failure> {
+    async fn activate(
+        &self,
+        tenant: &TenantId,
+        plugin: &Arc<Plugin>,
+        before: Option<&Plugin>,
+        links: &Arc<LinkTable>,
+    ) -> Result<(), Failure> {
         let key = plugin.key();
-        data::move_to(&self.runtime, tenant, plugin, self.limits.deadline()).await?;
+        self.moves.set_step(tenant, key, MIGRATIONS);
+        let deadline = self.limits.deadline();
+        if let Some(before) = before
+            && data::is_taken_from(&self.runtime, tenant, before, plugin, deadline).await
+        {
+            self.moves.wait_to_the_end(tenant, key);
+        }
+        data::move_to(&self.runtime, tenant, plugin, deadline).await?;
+        self.moves.set_step(tenant, key, ON_ACTIVATE);
         hooks::call(&self.runtime, plugin, ON_ACTIVATE, tenant, links, self.limits.deadline()).await?;
         // What lies on another track stays, for plugins that were built against it.
         let is_replaced =
@@ -241,10 +198,10 @@ impl Lifecycle {
         self.moves.forgive(tenant);
     }
 
-    /// Forgets the failures that are to be tried again or are about nothing any more. Gives the tenants.
-    pub(super) fn forgive_due(&self, plugins: &[Arc<Plugin>]) -> BTreeSet<TenantId> {
+    /// Forgets the failures that are to be tried again or are about nothing any more.
+    pub(super) fn forgive_due(&self, plugins: &[Arc<Plugin>]) {
         self.installs.keep_of(plugins);
-        self.moves.forgive_due(plugins, |id| self.installs.has(id))
+        self.moves.forgive_due(plugins, |id| self.installs.has(id));
     }
 
     /// Tells the versions of a plugin that run for a tenant that it is switched off there.

@@ -2,7 +2,10 @@
 //!
 //! What runs is written down in the control plane and kept here as well. What failed is kept here alone: a host that
 //! starts anew tries again, as it does when the file has changed or somebody says so. Bound: one failure for each tenant
-//! and loaded version.
+//! and loaded version. Whatever a tenant's versions are chosen from has a number that changes with it ([`Moves::state_of`]),
+//! so nobody chooses from what is no longer so.
+
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,20 +15,21 @@ use std::time::Instant;
 use jiff::Timestamp;
 use semver::Version;
 
+pub use self::under_way::UnderWay;
 use super::failure::{Setback, Tries};
 use super::{Failure, ON_INSTALL};
 use crate::config::LifecycleConfig;
 use crate::id::{PluginId, TenantId};
 use crate::registry::Plugin;
-use crate::registry::resolve::Wanted;
+use crate::registry::resolve::InactiveReason;
 use crate::runtime::PluginKey;
 
 /// All tenants.
 #[derive(Default)]
 pub struct Moves {
     state: RwLock<State>,
-    /// So that nobody needs the lock while nothing has failed.
-    any_failed: AtomicBool,
+    /// So that nobody needs the lock while every tenant can have what it is to have.
+    any_setback: AtomicBool,
 }
 
 #[derive(Default)]
@@ -34,6 +38,9 @@ struct State {
     failed: HashMap<TenantId, BTreeMap<PluginKey, Failed>>,
     /// What only circumstances prevented, with the file that it was of: kept while it is tried again.
     tries: HashMap<TenantId, BTreeMap<PluginKey, (String, Tries)>>,
+    under_way: HashMap<TenantId, BTreeMap<PluginKey, UnderWay>>,
+    /// How often what a tenant's versions are chosen from has changed.
+    changes: HashMap<TenantId, u64>,
 }
 
 /// How a tenant could not be moved to a version.
@@ -69,24 +76,15 @@ impl Failed {
 /// What of this counts when a tenant's versions are chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setbacks {
-    pub failed: BTreeMap<(PluginId, Version), String>,
+    /// Versions that it could not be moved to, and those that others stand in for until they are activated.
+    pub held: BTreeMap<(PluginId, Version), InactiveReason>,
     /// The highest version of each plugin that runs.
     pub ran: BTreeMap<PluginId, Version>,
 }
 
-impl Setbacks {
-    /// The version that the tenant stays on, if the best of those that are wanted has failed.
-    pub fn stays_on(&self, plugin: &PluginId, loaded: &[&Version], wanted: Option<&Wanted>) -> Option<&Version> {
-        let has_failed = |version: &Version| self.failed.contains_key(&(plugin.clone(), version.clone()));
-        let is_wanted = |version: &Version| match wanted {
-            Some(Wanted::Pinned(pin)) => pin.matches(version),
-            Some(Wanted::RolledOut(one) | Wanted::StaysOn(one)) => one == version,
-            Some(Wanted::UpTo(highest)) => version <= highest,
-            None => true,
-        };
-        let best = loaded.iter().copied().filter(|version| is_wanted(version)).max()?;
-        let ran = self.ran.get(plugin)?;
-        (has_failed(best) && loaded.contains(&ran) && !has_failed(ran)).then_some(ran)
+impl State {
+    fn has_setback(&self) -> bool {
+        !self.failed.is_empty() || self.under_way.values().flatten().any(|(_, move_)| move_.is_stood_in_for())
     }
 }
 
@@ -99,9 +97,23 @@ impl Moves {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True while there is no tenant that could not be moved.
+    /// Every change of what a tenant's versions are chosen from ends with this.
+    fn changed(&self, state: &mut State, tenant: &TenantId) {
+        match state.changes.get_mut(tenant) {
+            Some(changes) => *changes += 1,
+            None => _ = state.changes.insert(tenant.clone(), 1),
+        }
+        self.any_setback.store(state.has_setback(), Ordering::Release);
+    }
+
+    /// A number that is another as soon as the tenant's versions may be others.
+    pub fn state_of(&self, tenant: &TenantId) -> u64 {
+        self.read().changes.get(tenant).copied().unwrap_or_default()
+    }
+
+    /// True while no tenant is held back from a version.
     pub fn all_went_well(&self) -> bool {
-        !self.any_failed.load(Ordering::Acquire)
+        !self.any_setback.load(Ordering::Acquire)
     }
 
     pub fn runs(&self, tenant: &TenantId, plugin: &PluginKey) -> bool {
@@ -124,22 +136,29 @@ impl Moves {
     }
 
     /// Notes what runs, in the place of others. That it failed before is forgotten.
-    pub(super) fn set_running(&self, tenant: &TenantId, plugin: PluginKey, instead_of: &[PluginKey]) {
+    pub(in crate::registry) fn set_running(&self, tenant: &TenantId, plugin: PluginKey, instead_of: &[PluginKey]) {
         let mut state = self.write();
         remove(&mut state.tries, tenant, &plugin);
         remove(&mut state.failed, tenant, &plugin);
-        self.any_failed.store(!state.failed.is_empty(), Ordering::Release);
+        remove(&mut state.under_way, tenant, &plugin);
         let running = state.running.entry(tenant.clone()).or_default();
         instead_of.iter().for_each(|key| _ = running.remove(key));
         running.insert(plugin);
+        self.changed(&mut state, tenant);
     }
 
     /// Notes that nothing of a plugin runs for a tenant any more; for any, if none is named.
     pub(super) fn stop(&self, tenant: Option<&TenantId>, plugin: &PluginId) {
         let mut state = self.write();
-        let concerned = state.running.iter_mut().filter(|(known, _)| tenant.is_none_or(|tenant| tenant == *known));
-        concerned.for_each(|(_, running)| running.retain(|key| key.id != *plugin));
+        let mut stopped = Vec::new();
+        for (known, running) in
+            state.running.iter_mut().filter(|(known, _)| tenant.is_none_or(|tenant| tenant == *known))
+        {
+            running.retain(|key| key.id != *plugin);
+            stopped.push(known.clone());
+        }
         state.running.retain(|_, running| !running.is_empty());
+        stopped.iter().for_each(|tenant| self.changed(&mut state, tenant));
     }
 
     /// Judges a failure by those before it.
@@ -173,7 +192,8 @@ impl Moves {
         let since = known.map_or_else(Timestamp::now, |known| known.since);
         let failure = Failed { failure, since, standing, sha256: plugin.sha256.clone(), again };
         failed.insert(plugin.key().clone(), failure);
-        self.any_failed.store(true, Ordering::Release);
+        remove(&mut state.under_way, tenant, plugin.key());
+        self.changed(&mut state, tenant);
         standing
     }
 
@@ -200,12 +220,8 @@ impl Moves {
     }
 
     /// Forgets failures of files that are no longer there, those that are to be tried again, and those of plugins that
-    /// could not be installed and are by now. Gives the tenants.
-    pub(super) fn forgive_due(
-        &self,
-        plugins: &[Arc<Plugin>],
-        is_installed: impl Fn(&PluginId) -> bool,
-    ) -> BTreeSet<TenantId> {
+    /// could not be installed and are by now.
+    pub(super) fn forgive_due(&self, plugins: &[Arc<Plugin>], is_installed: impl Fn(&PluginId) -> bool) {
         let is_there = |key: &PluginKey, sha256: &String| {
             plugins.iter().any(|plugin| plugin.key() == key && plugin.sha256 == *sha256)
         };
@@ -216,7 +232,7 @@ impl Moves {
         state.tries.retain(|_, tries| !tries.is_empty());
         drop(state);
         if self.all_went_well() {
-            return BTreeSet::new();
+            return;
         }
         let now = Instant::now();
         self.forgive_where(|_, key, failed| {
@@ -224,10 +240,10 @@ impl Moves {
             let is_due = failed.standing != Standing::InTheWay && failed.again.is_some_and(|again| again <= now);
             let is_installed = failed.failure.hook == ON_INSTALL && is_installed(&key.id);
             is_due || is_installed || !is_there(key, &failed.sha256)
-        })
+        });
     }
 
-    fn forgive_where(&self, is_forgiven: impl Fn(&TenantId, &PluginKey, &Failed) -> bool) -> BTreeSet<TenantId> {
+    fn forgive_where(&self, is_forgiven: impl Fn(&TenantId, &PluginKey, &Failed) -> bool) {
         let mut state = self.write();
         let mut forgiven = BTreeSet::new();
         state.failed.retain(|tenant, failed| {
@@ -238,23 +254,24 @@ impl Moves {
             }
             !failed.is_empty()
         });
-        self.any_failed.store(!state.failed.is_empty(), Ordering::Release);
-        forgiven
+        forgiven.iter().for_each(|tenant| self.changed(&mut state, tenant));
     }
 
-    /// What counts when this tenant's versions are chosen; none if all went well.
-    pub fn setbacks(&self, tenant: &TenantId) -> Option<Setbacks> {
-        if self.all_went_well() {
-            return None;
-        }
+    /// What counts when this tenant's versions are chosen, and the number of that state.
+    pub fn setbacks(&self, tenant: &TenantId) -> (Setbacks, u64) {
         let state = self.read();
-        let failed = state.failed.get(tenant)?.iter();
-        let failed = failed.filter(|(_, failed)| failed.standing != Standing::InTheWay);
-        let failed = failed.map(|(key, failed)| ((key.id.clone(), key.version.clone()), failed.failure.to_string()));
         // In rising order, so that the highest stays.
         let running = state.running.get(tenant).into_iter().flatten();
         let ran = running.map(|key| (key.id.clone(), key.version.clone()));
-        Some(Setbacks { failed: failed.collect(), ran: ran.collect() })
+        let failed = state.failed.get(tenant).into_iter().flatten();
+        let failed = failed.filter(|(_, failed)| failed.standing != Standing::InTheWay);
+        let failed = failed.map(|(key, failed)| (key, InactiveReason::Failed { reason: failed.failure.to_string() }));
+        let under_way = state.under_way.get(tenant).into_iter().flatten();
+        let stood_in_for = under_way.filter(|(_, move_)| move_.is_stood_in_for());
+        let stood_in_for = stood_in_for.map(|(key, _)| (key, InactiveReason::Activating));
+        let held = failed.chain(stood_in_for).map(|(key, reason)| ((key.id.clone(), key.version.clone()), reason));
+        let setbacks = Setbacks { held: held.collect(), ran: ran.collect() };
+        (setbacks, state.changes.get(tenant).copied().unwrap_or_default())
     }
 }
 

@@ -101,7 +101,7 @@ impl Stages {
     /// What it does after that.
     fn finish(&self, opened: Opened) -> Result<Plugin, String> {
         let component = Component::from_binary(&self.engine, &opened.bytes).map_err(|error| format!("{error:#}"))?;
-        opened.into_plugin("x.wasm".into(), component, 1000).map_err(|error| error.to_string())
+        opened.into_plugin("x.wasm".into(), component, 1000, Instant::now()).map_err(|error| error.to_string())
     }
 }
 

@@ -112,6 +112,8 @@ pub enum ConfigError {
     NoOption { options: String },
     #[error("must not name an option twice")]
     Repeated,
+    #[error("must not be empty, because it is required; to take the value away, unset it")]
+    Empty,
 }
 
 impl ConfigField {
@@ -125,6 +127,14 @@ impl ConfigField {
             (ConfigType::Multiselect, Value::Array(choices)) => self.check_choices(choices),
             (ConfigType::Boolean, Value::Bool(_)) | (ConfigType::Json, _) => Ok(()),
             (kind, other) => Err(ConfigError::WrongType { expected: kind.expects(), found: type_name(other) }),
+        }
+    }
+
+    /// Whether a tenant may set `value`: an empty text is no value where one is required.
+    pub fn check_set(&self, value: &Value) -> Result<(), ConfigError> {
+        match value {
+            Value::String(text) if self.required && text.trim().is_empty() => Err(ConfigError::Empty),
+            value => self.check(value),
         }
     }
 

@@ -41,8 +41,8 @@ pub use model::{
 pub use path::{PathTemplate, Segment};
 pub use problem::{JsonPath, ManifestErrors, Problem};
 pub use schedule::{CronPattern, Missed, Schedule, ScheduleName, ZoneName};
-pub use shared::{NamespaceRead, OwnedNamespace, Reader, SharedData};
 pub use shape::nearest;
+pub use shared::{NamespaceRead, OwnedNamespace, Reader, SharedData};
 pub use text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, HOST_TOPICS, NotificationKind, Pattern, PermissionName,
     PermissionPart, WebUrl,

@@ -48,6 +48,8 @@ pub enum PassedOver {
     Unconfigured { fields: Vec<String> },
     #[error("the tenant could not be moved to it: {reason}")]
     Failed { reason: String },
+    #[error("{ACTIVATING}")]
+    Activating,
     #[error("its file was replaced, and it is kept for others")]
     KeptForOthers,
     #[error("exports {export}, which is not compatible with the imported {import}")]
@@ -77,6 +79,9 @@ pub enum Precedence {
     #[error("its file was replaced, and it is kept only for what nobody else can serve")]
     NotReplaced,
 }
+
+/// What becomes of a version on its way.
+pub(super) const ACTIVATING: &str = "it is being activated for the tenant; the version before goes on until it is";
 
 /// Why a tenant does not get a version that is rolled out by hand.
 pub(super) fn not_rolled_out(version: &Version) -> String {
@@ -144,6 +149,7 @@ fn refuse(
         Some(InactiveReason::StaysOn { version }) => return Err(PassedOver::StaysOn { version }),
         Some(InactiveReason::Unconfigured { fields }) => return Err(PassedOver::Unconfigured { fields }),
         Some(InactiveReason::Failed { reason }) => return Err(PassedOver::Failed { reason }),
+        Some(InactiveReason::Activating) => return Err(PassedOver::Activating),
         Some(_) => return Err(PassedOver::NotEnabled),
         None => {}
     }

@@ -52,8 +52,8 @@ fn choices() -> impl Strategy<Value = TenantChoices> {
     (enabled, wanted, failed, unconfigured).prop_map(|(enabled, wanted, failed, unconfigured)| TenantChoices {
         enabled: enabled.into_iter().map(|id| PluginId::parse(id).unwrap()).collect(),
         wanted: wanted.map(|wanted| (PluginId::parse("p").unwrap(), wanted)).into_iter().collect(),
-        failed: failed
-            .map(|version| ((PluginId::parse("q").unwrap(), version), "it broke".into()))
+        held: failed
+            .map(|version| ((PluginId::parse("q").unwrap(), version), InactiveReason::Activating))
             .into_iter()
             .collect(),
         unconfigured: unconfigured
@@ -132,7 +132,7 @@ proptest! {
             };
             prop_assert!(is_wanted);
             prop_assert!(!choices.unconfigured.contains_key(&(provider.id.clone(), provider.version.clone())));
-            prop_assert!(!choices.failed.contains_key(&(provider.id.clone(), provider.version.clone())));
+            prop_assert!(!choices.held.contains_key(&(provider.id.clone(), provider.version.clone())));
             prop_assert!(resolution.plugin(&provider.id, &provider.version).unwrap().is_active());
         }
     }

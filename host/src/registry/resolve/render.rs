@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::candidate::{not_rolled_out, stays_on, unconfigured};
+use super::candidate::{ACTIVATING, not_rolled_out, stays_on, unconfigured};
 use super::{Denied, InactiveReason, Link, Outcome, PluginResolution, Provider, Resolution, Status};
 use crate::id::PluginId;
 
@@ -69,6 +69,7 @@ impl fmt::Display for InactiveReason {
             InactiveReason::StaysOn { version } => f.write_str(&stays_on(version)),
             InactiveReason::Unconfigured { fields } => f.write_str(&unconfigured(fields)),
             InactiveReason::Failed { reason } => write!(f, "the tenant could not be moved to it: {reason}"),
+            InactiveReason::Activating => f.write_str(ACTIVATING),
             InactiveReason::NotGranted { interface, reason } => {
                 write!(f, "it is not granted {}", interface.service())?;
                 match reason {

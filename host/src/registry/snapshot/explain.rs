@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::{Snapshot, TenantView};
@@ -31,6 +32,9 @@ pub struct Explanation {
     /// The shared data of others that its versions ask to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<SharedRead>,
+    /// Versions on their way to the tenant; to any, for whoever names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activating: Vec<serde_json::Value>,
     /// Files that were refused: other versions of this plugin, and those that claim its services.
     pub rejected: Vec<Refused>,
 }
@@ -99,6 +103,7 @@ impl Snapshot {
             kept,
             failing: Vec::new(),
             reads,
+            activating: Vec::new(),
             rejected,
         })
     }
@@ -137,6 +142,11 @@ impl Snapshot {
 }
 
 impl Explanation {
+    /// Adds to the text what concerns one version.
+    pub fn add_line(&mut self, plugin: &str, version: &Version, line: &str) {
+        self.text.push_str(&format!("\n{plugin} {version}: {}\n", printable(line)));
+    }
+
     /// Adds the links that fail, to the text as well.
     pub fn add_failing(&mut self, failing: Vec<LinkHealth>) {
         for link in &failing {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::common::Client;
 use crate::attack::{Attack, Outcome};
+use crate::common::Client;
 
 const CRIER: &str = "/plugins/crier-a";
 

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::common::Client;
 use crate::attack::{Attack, Outcome};
+use crate::common::Client;
 
 pub fn table() -> Vec<Attack> {
     let of = |attack: Attack| attack.with_plugin("prober");

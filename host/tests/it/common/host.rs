@@ -83,7 +83,8 @@ impl Host {
 }
 
 /// These arguments with a configuration that gives a request ten times the CPU budget of the default, unless it sets
-/// one itself: the default is meant for release builds, and a debug build on a busy machine is no attack.
+/// one itself: the default is meant for release builds, and a debug build on a busy machine is no attack. For the same
+/// reason requests wait for a version that is on its way.
 fn with_patience(scratch: &Scratch, args: &[&str]) -> Vec<String> {
     let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
     let file = match args.iter().position(|arg| arg == "--config") {
@@ -98,6 +99,11 @@ fn with_patience(scratch: &Scratch, args: &[&str]) -> Vec<String> {
     // A deadline that a test sets may be shorter than that.
     if !["cpu_budget_ms", "wall_deadline_ms", "[limits]"].iter().any(|word| config.contains(word)) {
         std::fs::write(&file, format!("limits.cpu_budget_ms = 500\n{config}")).unwrap();
+    }
+    let config = std::fs::read_to_string(&file).unwrap();
+    // Whoever asks after a swap gets the new version, however slow the machine is.
+    if !["handover_ms", "[lifecycle]"].iter().any(|word| config.contains(word)) {
+        std::fs::write(&file, format!("lifecycle.handover_ms = 60000\n{config}")).unwrap();
     }
     args
 }

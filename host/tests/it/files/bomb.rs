@@ -177,7 +177,7 @@ async fn a_component_that_takes_too_long_to_compile_is_given_up_and_others_are_s
     eventually("the bombs to be compiled", async || (children(host_id).len() == 1).then_some(())).await;
     eventually("them to yield to everyone", async || {
         let children = children(host_id);
-        (!children.is_empty() && children.iter().all(|child| child.nice == 19)).then_some(())
+        (!children.is_empty() && children.iter().all(|child| child.nice >= 10)).then_some(())
     })
     .await;
     // A good plugin waits for its turn, but not for ever.

@@ -75,13 +75,13 @@ async fn values_are_checked_shown_with_their_source_and_kept() {
     // Whoever has not read it overwrites nothing.
     assert_eq!(put(&acme, json!({}), None).await.status, 428);
     assert_eq!(put(&acme, json!({}), Some("\"7\"")).await.status, 412);
-    // What is left out goes back to its default, but a secret stays; one that is required cannot be taken away.
+    // What is left out goes back to its default, but a secret stays; one that is required is taken away by name.
     let next = put(&acme, json!({"limit": 3}), Some("\"1\"")).await;
     assert_eq!(
         (told(&next, "region"), told(&next, "apiKey")),
         (json!(["eu", "default"]), json!([{"set": true}, "tenant"]))
     );
-    assert_eq!(put(&acme, json!({"apiKey": null}), Some("\"2\"")).await.wrong_fields(), ["values.apiKey"]);
+    assert_eq!(put(&acme, json!({"apiKey": " "}), Some("\"2\"")).await.wrong_fields(), ["values.apiKey"]);
 
     host.restart().await;
     let acme = host.tenant("acme");
@@ -185,6 +185,61 @@ async fn commands_show_and_set_and_take_secrets_from_elsewhere_than_the_command_
     assert_eq!((&shown["fields"][1]["value"], &shown["fields"][2]["value"]), (&Value::Null, &json!(["a", "b"])));
     let wrong = acme(&["set", "shop", CANARY], "").unwrap_err();
     assert!(!wrong.contains(CANARY) && wrong.contains("KEY=VALUE"), "{wrong}");
+}
+
+#[tokio::test]
+async fn what_is_required_can_be_taken_away_which_tells_what_stops_and_is_never_an_empty_text() {
+    let host = host(&[("shop.wasm", shop())]).await;
+    let acme = host.tenant("acme");
+    acme.get("/plugins/shop/info").await;
+    let tenon =
+        |args: &[&str], input: &str| tenon_with(&host, &[&["config"], args, &["--tenant", "acme"]].concat(), input);
+    let empty = tenon(&["set", "shop", "--stdin", "apiKey"], "\n").unwrap_err();
+    assert!(empty.contains("values.apiKey: must not be empty, because it is required"), "{empty}");
+    assert_eq!(acme.get("/plugins/shop/info").await.status, 503);
+    tenon(&["set", "shop", "--stdin", "apiKey"], "k\n").unwrap();
+    acme.get("/plugins/shop/info").await.data(200);
+    let told = tenon(&["unset", "shop", "apiKey"], "").unwrap();
+    assert!(told.contains("shop does not answer acme until then: acme has no value for `apiKey`"), "{told}");
+    assert!(told.contains("tenon config set shop --stdin apiKey --tenant acme"), "{told}");
+    assert_eq!(acme.get("/plugins/shop/info").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_tenant_that_lacks_a_setting_stays_on_the_version_it_had_and_moves_when_it_is_set() {
+    let next = |version: &str, config: Value| plugin("notes", version, json!({ "config": config }));
+    let region = json!([{"key": "region", "type": "string", "label": "Region", "required": true}]);
+    let files = [("notes-1.wasm", next("1.0.0", json!([]))), ("notes-2.wasm", next("1.1.0", region))];
+    let host = host(&files).await;
+    let tenants = ["acme", "beta"].map(|tenant| host.tenant(tenant));
+    let version = async |client: &Client| client.get("/plugins/notes/info").await.data(200)["version"].clone();
+    for tenant in &tenants {
+        assert_eq!(version(tenant).await, "1.0.0", "without a rollout");
+    }
+    // By name and by share, it is the same as without.
+    let told = tenon(&host, &["rollout", "notes", "1.1.0", "--tenants", "acme"]).unwrap();
+    let command =
+        "acme has no value for `region`, which notes 1.1.0 requires: tenon config set notes region=VALUE --tenant acme";
+    assert!(told.contains("acme was not moved and has 1.0.0") && told.contains(command), "{told}");
+    let told = tenon(&host, &["rollout", "notes", "1.1.0", "--percent", "100"]).unwrap();
+    assert!(told.contains("beta was not moved and has 1.0.0"), "{told}");
+    for tenant in &tenants {
+        assert_eq!(version(tenant).await, "1.0.0");
+    }
+    let told = tenon(&host, &["explain", "notes", "--tenant", "acme"]).unwrap();
+    assert!(told.contains(command) && told.contains("notes 1.0.0 — active"), "{told}");
+    let status = tenon(&host, &["status"]).unwrap();
+    assert!(status.contains("acme has 1.0.0 until it is configured") && status.contains("beta has"), "{status}");
+
+    assert_eq!(
+        tenon(&host, &["config", "set", "notes", "region=eu", "--tenant", "acme"]).unwrap(),
+        "notes of acme is set"
+    );
+    assert_eq!(version(&tenants[0]).await, "1.1.0");
+    assert_eq!(version(&tenants[1]).await, "1.0.0", "beta has set nothing");
+    let told = tenon(&host, &["config", "unset", "notes", "region", "--tenant", "acme"]).unwrap();
+    assert!(told.contains("acme has notes 1.0.0 until then"), "{told}");
+    assert_eq!(version(&tenants[0]).await, "1.0.0");
 }
 
 /// Every file below a directory that has the canary in it.

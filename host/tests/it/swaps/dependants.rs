@@ -166,3 +166,26 @@ fn thing_asking(service: &str, version: &str) -> Vec<u8> {
     });
     with_section(&wat::parse_str(text).unwrap(), "tenon:manifest", &manifest.to_string())
 }
+
+#[tokio::test]
+async fn a_provider_that_is_taken_away_as_another_comes_is_one_change_for_those_that_need_it() {
+    let files: [(&str, &[u8]); 2] =
+        [("thing-1.wasm", &thing("1.0.0", "1.0.0", 1)), ("asker.wasm", &asker("asker", "1.0.0", "1.0.0"))];
+    // Without being told, the host finds both at once; and compiling takes longer than two looks.
+    let host = host_with(&files, "loader.watch = false\nloader.rescan_ms = 20").await;
+    answers(&host, "/plugins/asker/ask", 1).await;
+    replace(&host, "thing-2.wasm", &thing("1.1.0", "1.0.0", 2));
+    fs::remove_file(host.scratch().plugins().join("thing-1.wasm")).unwrap();
+    eventually("the new one answers", async || {
+        let asked = host.get("/plugins/asker/ask").await;
+        (*asked.data(200) == json!(2)).then_some(())
+    })
+    .await;
+    eventually("the old one is gone", async || {
+        let plugins = host.get("/api/v1/plugins").await;
+        let things = plugins.rows().iter().filter(|plugin| plugin["id"] == "thing").count();
+        assert_eq!(host.get("/plugins/asker/ask").await.data(200), &json!(2));
+        (things == 1).then_some(())
+    })
+    .await;
+}

@@ -81,3 +81,29 @@ async fn with_the_watch_off_the_rescan_finds_what_is_new_replaced_and_gone() {
     fs::remove_file(host.scratch().plugins().join("thing.wasm")).unwrap();
     eventually("it to be gone", async || host.get("/plugins/thing/act").await.status.eq(&404).then_some(())).await;
 }
+
+#[tokio::test]
+async fn what_is_being_compiled_is_told_and_so_is_how_long_it_took() {
+    let config = "loader.rescan_ms = 20\nloader.compile_processes = 1\nlog.filter = \"info\"";
+    let host = host_with(&[], config).await;
+    let plugins = host.scratch().plugins();
+    for number in 0..4 {
+        let name = format!("thing-{number}.wasm");
+        fs::write(plugins.join(name), thing(&format!("1.{number}.0"), "1.0.0", number)).unwrap();
+    }
+    let told = eventually("a file is being compiled, and others wait", async || {
+        let list = host.get("/api/v1/plugins").await;
+        let compiling = list.json["compiling"].as_array().unwrap().clone();
+        let has = |status: &str| compiling.iter().any(|file| file["status"] == status);
+        assert!(list.rows().len() < 4, "all are there, and none was seen: {list:?}");
+        (has("compiling") && has("waiting")).then_some(compiling)
+    })
+    .await;
+    assert!(told.iter().all(|file| file["id"] == "thing" && file["since"].is_string()), "{told:?}");
+    eventually("all are there", async || (host.get("/api/v1/plugins").await.rows().len() == 4).then_some(())).await;
+    assert_eq!(host.get("/api/v1/plugins").await.json["compiling"], json!([]));
+    let log = fs::read_to_string(host.scratch().log()).unwrap();
+    assert_eq!(log.matches("compiling begins").count(), 4, "{log}");
+    let added: Vec<&str> = log.lines().filter(|line| line.contains("plugin added")).collect();
+    assert!(added.len() == 4 && added.iter().all(|line| line.contains("took_ms")), "{added:?}");
+}

@@ -10,6 +10,8 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::lacking;
+use super::versions;
 use crate::app::App;
 use crate::capability::sql::SqlError;
 use crate::http::api::names::few;
@@ -18,6 +20,9 @@ use crate::id::{PluginId, TenantId};
 use crate::registry::choices::rollout::Rollout;
 use crate::registry::{NotReady, Plugin, Served, Snapshot, TenantView};
 use crate::runtime::PluginKey;
+
+/// Tenants without a setting that one answer names, at most.
+const TOLD: usize = 100;
 
 /// Whether a tenant was moved to the version it is to have.
 #[derive(Serialize)]
@@ -175,9 +180,15 @@ async fn outcome(
     wait: Duration,
 ) -> Option<Outcome> {
     let version = rollout.version_of(plugin, tenant);
-    let (serving, hindered) = match app.registry().ready(tenant, plugin.as_str(), wait).await {
+    let key = PluginKey { id: plugin.clone(), version: version.clone() };
+    let (serving, hindered) = match app.registry().moved(tenant, plugin.as_str(), wait).await {
         Ok(view) => match view.served(plugin.as_str()) {
-            Some(Served::Active(serving)) => (Some(serving.key().version.clone()), None),
+            Some(Served::Active(serving)) => {
+                let snapshot = app.registry().snapshot();
+                let wanted = versions(&snapshot, plugin).find(|known| *known.key() == key);
+                let lacking = wanted.and_then(|wanted| lacking::told(Some(tenant), wanted, view.resolved(&key)));
+                (Some(serving.key().version.clone()), lacking)
+            }
             Some(Served::Inactive { reason, .. }) => (None, Some(reason.clone())),
             None => (None, None),
         },
@@ -206,4 +217,24 @@ fn hindrance(app: &App, plugin: &PluginId, tenant: &TenantId, version: &Version,
     }
     let told = || format!("{version} does not work there (tenon explain {plugin} --tenant {tenant})");
     hindered.unwrap_or_else(told)
+}
+
+/// Those that take part and lack a setting which the version requires, as far as the host has seen them: they stay on what
+/// they had, until it is set.
+pub(super) fn unconfigured(app: &App, snapshot: &Snapshot, plugin: &PluginId, rollout: &Rollout) -> Vec<Outcome> {
+    let mut tenants = app.tenants_seen();
+    tenants.extend(app.registry().lifecycle().moves().tenants(plugin));
+    tenants.extend(rollout.steps.iter().flat_map(|step| step.tenants.iter().cloned()));
+    let outcome = |tenant: TenantId| {
+        let given = rollout.version_of(plugin, &tenant);
+        let wanted = versions(snapshot, plugin).find(|known| known.key().version == *given)?;
+        let view = snapshot.view(&tenant);
+        let reason = lacking::told(Some(&tenant), wanted, view.resolved(wanted.key()))?;
+        let version = match view.served(plugin.as_str()) {
+            Some(Served::Active(serving)) => Some(serving.key().version.to_string()),
+            _ => None,
+        };
+        Some(Outcome { tenant: tenant.to_string(), moved: false, version, reason: Some(reason) })
+    };
+    tenants.into_iter().filter_map(outcome).take(TOLD).collect()
 }

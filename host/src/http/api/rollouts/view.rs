@@ -51,6 +51,9 @@ pub(super) struct RolloutView {
     /// Those that the request had no time left for: they are moved in the background too, or at their next request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<String>,
+    /// Those that take part and lack a setting which the version requires, so that they stay on what they had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfigured: Vec<Outcome>,
     revision: i64,
 }
 
@@ -64,6 +67,7 @@ impl RolloutView {
             taken_back: None,
             outcomes: Vec::new(),
             not_reached: Vec::new(),
+            unconfigured: Vec::new(),
             revision: rollout.revision,
         }
     }

@@ -62,7 +62,7 @@ fn pooling(limits: &LimitsConfig, pool: &PoolConfig) -> PoolingAllocationConfig 
     let mut pooling = PoolingAllocationConfig::new();
     pooling
         .total_component_instances(instances)
-        .total_stacks(instances)
+        .total_stacks(instances.saturating_add(on_their_way_back(pool)))
         .total_core_instances(instances.saturating_mul(pool.core_instances_per_component))
         .total_memories(instances.saturating_mul(pool.memories_per_component))
         .total_tables(instances.saturating_mul(pool.tables_per_component))
@@ -82,6 +82,13 @@ fn pooling(limits: &LimitsConfig, pool: &PoolConfig) -> PoolingAllocationConfig 
         .decommit_batch_size(pool.decommit_batch)
         .pagemap_scan(Enabled::Auto);
     pooling
+}
+
+/// Stacks that are no longer in use and not yet free: a thread that gives some back to the system holds them meanwhile, and
+/// whoever needs one then would be told that there is none.
+fn on_their_way_back(pool: &PoolConfig) -> u32 {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_add(1);
+    u32::try_from(pool.decommit_batch.saturating_mul(threads)).unwrap_or(u32::MAX)
 }
 
 /// How many ticks there have been.

@@ -155,7 +155,7 @@ async fn a_plugin_tells_what_it_offers_and_how_it_is() {
     assert_eq!((&info["id"], &info["name"], &info["version"]), (&json!("crm"), &json!("CRM"), &json!("1.0.0")));
     let services: Vec<&Value> = info["services"].as_array().unwrap().iter().map(|service| &service["name"]).collect();
     assert_eq!(services, [&json!("crm:contacts"), &json!("crm:deals")]);
-    assert_eq!(info["endpoints"].as_array().unwrap().len(), 10);
+    assert_eq!(info["endpoints"].as_array().unwrap().len(), 11);
     for plugin in ["crm", "analytics"] {
         let answer = host.get(&format!("/plugins/{plugin}/health")).await;
         assert_eq!(*answer.data(200), json!({"status": "HEALTHY"}), "{plugin}");

@@ -62,7 +62,7 @@ async fn every_line_says_whose_it_is() {
         matches!(&found[..], [.., (tenant, text)] if tenant == "demo" && text.starts_with("a call failed: ")),
         "{found:?}"
     );
-    for (query, field) in [("lines=0", "lines"), ("lines=1001", "lines"), ("level=loud", "level"), ("after=x", "query")]
+    for (query, field) in [("lines=0", "lines"), ("lines=1001", "lines"), ("level=loud", "level"), ("after=x", "after")]
     {
         assert_eq!(host.get(&path("probe", query)).await.wrong_fields(), [field], "{query}");
     }

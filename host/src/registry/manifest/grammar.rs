@@ -6,11 +6,12 @@ use semver::{Version, VersionReq};
 use super::function::FunctionRef;
 use super::path::PathTemplate;
 use super::schedule::{CronPattern, ScheduleName, ZoneName};
+use super::shared::Reader;
 use super::text::{
     ComponentName, ConfigKey, Email, EventName, EventPattern, NotificationKind, Pattern, PermissionName,
     PermissionPart, VersionRequirement, WebUrl,
 };
-use crate::id::{HostPattern, InvalidText, PluginId, ServiceName};
+use crate::id::{HostPattern, InvalidText, Namespace, PluginId, ServiceName};
 
 /// Runs the parser of a text type; none for definitions that are no such text.
 pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), InvalidText>> {
@@ -22,6 +23,8 @@ pub(super) fn parse_named(definition: &str, text: &str) -> Option<Result<(), Inv
         _ if named::<PluginId>(definition) => PluginId::RULE.check(text),
         _ if named::<ServiceName>(definition) => ServiceName::RULE.check(text),
         _ if named::<HostPattern>(definition) => HostPattern::RULE.check(text),
+        _ if named::<Namespace>(definition) => Namespace::RULE.check(text),
+        _ if named::<Reader>(definition) => Reader::RULE.check(text),
         _ if named::<ConfigKey>(definition) => ConfigKey::RULE.check(text),
         _ if named::<PermissionPart>(definition) => PermissionPart::RULE.check(text),
         _ if named::<PermissionName>(definition) => PermissionName::RULE.check(text),

@@ -74,7 +74,7 @@ async fn a_plugin_hears_of_versions_that_come_and_go_for_all() {
     for client in [&acme, &*host] {
         assert_eq!(told(client, "plugin.installed", "greeter").await, greeter);
     }
-    host.delete("/api/v1/plugins/greeter").await.data(200);
+    host.delete("/api/v1/plugins/greeter/versions/1.0.0").await.data(200);
     assert_eq!(told(&acme, "plugin.uninstalled", "greeter").await, greeter);
 
     lifecycle::add(&host, Version::new("1.1.0")).await;

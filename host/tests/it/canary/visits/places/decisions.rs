@@ -15,7 +15,7 @@ impl Place for Decisions {
     async fn plant(&self, _: &Installation, tenant: &mut Tenant) {
         let pin = format!("=9.9.9-{}", tenant.canaries.text("a pin"));
         let decision = json!({"enabled": true, "pin": pin});
-        let decided = tenant.ask_marked(Method::PUT, "/api/v1/plugins/spare/decision", decision).await;
+        let decided = tenant.ask_marked(Method::PUT, "/api/v1/plugins/spare/decision?force=true", decision).await;
         assert!(decided.data(200)["reason"].as_str().unwrap().contains(&pin), "{decided:?}");
     }
 }

@@ -14,7 +14,7 @@ const ASK: &str = "/plugins/fetcher/ask";
 
 #[async_trait(?Send)]
 impl Place for Outbound {
-    /// Each asks a host of its own, and one that no plugin may ask, which is in its log.
+    /// Each asks a host of its own, and one that no plugin may ask.
     async fn plant(&self, installation: &Installation, tenant: &mut Tenant) {
         let port = installation.outside.port();
         let [host, path, body] =
@@ -23,7 +23,7 @@ impl Place for Outbound {
         assert_eq!(tenant.owner.post(ASK, sent).await.data(200)["status"], 200);
         let echoed = json!({ "url": format!("http://api.outbound.test:{port}/echo"), "body": body });
         assert_eq!(tenant.owner.post(ASK, echoed).await.data(200)["text"], body);
-        let other = tenant.canaries.text("a host that was not granted");
+        let other = tenant.canaries.hidden("a host that was not granted");
         let refused = json!({ "url": format!("http://{other}.example.com/") });
         assert!(tenant.owner.post(ASK, refused).await.data(200)["error"].is_string());
         tenant.outside = installation.outside.address.to_string();

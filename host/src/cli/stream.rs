@@ -13,6 +13,8 @@ use crate::stream::sse::{Found, Parser};
 
 /// Time until a host is asked again that has gone, if it did not say.
 const AGAIN: Duration = Duration::from_secs(1);
+/// What the host says where what was missed ends.
+const LIVE: &str = "live";
 
 /// Show notifications and events as they happen, until it is interrupted.
 ///
@@ -22,7 +24,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:\n  \
     tenon stream --tenant acme\n  \
     tenon stream --topics 'deal.*@crm,contact.created' --json\n  \
-    tenon stream --topics '' --from 120-7")]
+    tenon stream --topics '' --from 120-7\n  \
+    tenon stream --from 120-7 --missed --json")]
 pub(super) struct Stream {
     /// Only events of these topics, as `deal.*` or `deal.won@crm`, separated by commas; an empty list is none at all
     #[arg(long, value_name = "TOPICS")]
@@ -30,6 +33,9 @@ pub(super) struct Stream {
     /// Begin behind the message with this id, as --json prints it, instead of now
     #[arg(long, value_name = "ID")]
     from: Option<String>,
+    /// End when what was missed has been printed
+    #[arg(long)]
+    missed: bool,
     /// Print each message as JSON: its id, its type and its data
     #[arg(long)]
     json: bool,
@@ -57,7 +63,10 @@ impl Stream {
                     has_told = false;
                     // However it ends, it is taken up again.
                     while let Ok(Some(piece)) = answer.chunk().await {
-                        self.print(&mut parser, &piece).context("cannot print")?;
+                        let is_live = self.print(&mut parser, &piece).context("cannot print")?;
+                        if is_live && self.missed {
+                            return Ok(());
+                        }
                     }
                     parser.broken_off();
                 }
@@ -82,10 +91,15 @@ impl Stream {
         format!("/api/v1/stream?{}", query.finish())
     }
 
-    fn print(&self, parser: &mut Parser, piece: &[u8]) -> io::Result<()> {
+    /// Prints the messages of a piece. True where what was missed ends in it.
+    fn print(&self, parser: &mut Parser, piece: &[u8]) -> io::Result<bool> {
         let mut out = io::stdout().lock();
+        let mut is_live = false;
         for found in parser.read(piece) {
-            let Found::Message { id, event, data } = found else { continue };
+            let Found::Message { id, event, data } = found else {
+                is_live |= matches!(found, Found::Comment(comment) if comment == LIVE);
+                continue;
+            };
             let data: Value = serde_json::from_str(&data).unwrap_or(Value::String(data));
             if event == "reset" {
                 let why = data["reason"].as_str().unwrap_or_default();
@@ -97,7 +111,8 @@ impl Stream {
                 writeln!(out, "{}", told(&event, &data))?;
             }
         }
-        out.flush()
+        out.flush()?;
+        Ok(is_live)
     }
 }
 

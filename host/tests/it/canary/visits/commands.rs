@@ -41,6 +41,10 @@ fn command(section: &str, theirs: &Tenant) -> Option<Vec<String>> {
             None => args.push(word.to_owned()),
         }
     }
+    if args[0] == "stream" {
+        // It would go on. So it tells all that there ever was, and ends.
+        args.extend(["--from", "0-0", "--missed"].map(str::to_owned));
+    }
     Some(args)
 }
 

@@ -205,7 +205,7 @@ pub trait Schedules {
     /// Writes down what became of runs. Those whose lease another has by now stay as they are.
     async fn run_end(&self, ended: Vec<RunEnd>) -> Result<(), DbError>;
 
-    /// The latest runs of a schedule, the newest first; those before a run if one is named.
+    /// The latest runs of a schedule, the newest first; those before one of them if it is named.
     async fn run_list(&self, key: ScheduleKey, before: Option<&str>, limit: u32) -> Result<Vec<ScheduleRun>, DbError>;
 
     async fn run_fetch(&self, tenant: &str, id: &str) -> Result<Option<ScheduleRun>, DbError>;
@@ -287,9 +287,12 @@ macro_rules! run {
     };
 }
 
+/// A run of somebody else says no more than one that never was.
 pub(super) const RUN_LIST: &str = run!(
     "\
-    WHERE tenant = $1 AND plugin = $2 AND name = $3 AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
+    WHERE tenant = $1 AND plugin = $2 AND name = $3 AND ($4 IS NULL OR id < $4 AND EXISTS (SELECT 1 FROM schedule_run \
+        AS known WHERE known.id = $4 AND known.tenant = $1 AND known.plugin = $2 AND known.name = $3)) \
+    ORDER BY id DESC LIMIT $5"
 );
 
 pub(super) const RUN_FETCH: &str = run!("WHERE tenant = $1 AND id = $2");

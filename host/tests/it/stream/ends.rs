@@ -16,7 +16,8 @@ async fn a_stream_ends_with_its_credential() {
     let (_, other) = new_key(&host, &["--tenant", "acme", "--role", "owner"]).await;
     let open = async |key: &str| Listener::open(host.key(key).request(Method::GET, "/api/v1/stream")).await;
     let (mut revoked, mut stays) = (open(&key).await, open(&other).await);
-    (revoked.missed().await, stays.missed().await);
+    revoked.missed().await;
+    stays.missed().await;
     operator.delete(&format!("/api/v1/keys/{id}")).await.data(200);
     assert!(revoked.end().await.contains("credential"));
     host.key(&key).get("/api/v1/stream").await.refusal(401, "invalid_token");

@@ -134,7 +134,10 @@ impl Guest for Sharer {
         host::delete_in(&transaction, &namespace, &gone)?;
         match commit {
             true => Transaction::commit(transaction).map_err(|error| Error::Refused(format!("{error:?}"))),
-            false => Ok(Transaction::rollback(transaction)),
+            false => {
+                Transaction::rollback(transaction);
+                Ok(())
+            }
         }
     }
 

@@ -25,17 +25,17 @@ use self::common::{Host, Scratch, rounds};
 /// Plugins that the attackers call, beside those that the tables name.
 const PLUGINS: [&str; 4] = ["probe", "prober", "pong", "hostile-fan-back"];
 
-/// The defaults, but for a shorter deadline, less time for statements, a pool that few attackers fill, components that may
+/// The defaults, but for more CPU time (a debug build), a shorter deadline, less time for statements, a pool that few attackers fill, components that may
 /// have several memories, small caches, and nothing that finished instances leave mapped, so that what the memory is does
 /// not depend on how many places of the pool were used. A caller keeps more than by default, so that it has something left
 /// even when a busy machine stops its callee late. No breaker opens and no nested call is refused for want of budget, so
 /// that each attack meets the limit it is made for; `it/resilience.rs` attacks those.
 const CONFIG: &str = r#"
 log.filter = "error"
-limits.cpu_budget_ms = 50
+limits.cpu_budget_ms = 150
 limits.wall_deadline_ms = 6000
 limits.hop_reserve_percent = 40
-limits.host_calls = 20000
+limits.host_calls = 60000
 limits.sql_cpu_ms = 500
 limits.hop_cpu_min_percent = 0
 cache.bytes = 1048576

@@ -1,4 +1,4 @@
-//! A million calls of the host, and a million things for it to keep. The suite allows 20,000 calls, so that counting them
+//! A million calls of the host, and a million things for it to keep. The suite allows 60,000 calls, so that counting them
 //! ends these before the time they take does; `it/limits.rs` has them end so with time enough.
 
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::attack::Attack;
 
 pub fn table() -> Vec<Attack> {
     let million = || json!({ "count": 1_000_000 });
-    let calls = "plugin hostile-sink called the host more than the 20000 times a call may (limits.host_calls)";
+    let calls = "plugin hostile-sink called the host more than the 60000 times a call may (limits.host_calls)";
     let handles = "plugin hostile-sink held more than the 1000 resources a call may (limits.resource_table_entries)";
     let deferred = "plugin hostile-values held more than the 1000 resources a call may (limits.resource_table_entries)";
     vec![

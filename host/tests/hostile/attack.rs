@@ -19,18 +19,17 @@ pub struct Attack {
     times: u32,
     at_once: usize,
     waits: bool,
-    long: bool,
 }
 
 enum Deed {
-    Request { method: Method, path: &'static str, body: Option<Value>, end: End },
+    Request { method: Method, path: &'static str, body: Option<Value>, ends: Vec<End> },
     Run(Box<dyn Fn(Client) -> Running>),
 }
 
 type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 enum End {
-    /// An error of the host's, with this status and code.
+    /// An error of the host's, with this status, code (any if empty) and text in its message.
     Refused { status: u16, code: &'static str, message: &'static str },
     /// Not an error: the attack got what it may have.
     Answered(Box<dyn Fn(&Value) -> Outcome>),
@@ -56,9 +55,9 @@ impl Attack {
         path: &'static str,
         body: Option<Value>,
     ) -> Self {
-        let end = End::Answered(Box::new(|_| Ok(())));
-        let deed = Deed::Request { method, path, body, end };
-        Self { name, plugin: Some(plugin), deed, times: 1, at_once: 1, waits: false, long: false }
+        let ends = vec![End::Answered(Box::new(|_| Ok(())))];
+        let deed = Deed::Request { method, path, body, ends };
+        Self { name, plugin: Some(plugin), deed, times: 1, at_once: 1, waits: false }
     }
 
     /// An attack that is more than a request. It is given a client of the attacker's.
@@ -67,7 +66,7 @@ impl Attack {
         deed: impl Fn(Client) -> F + 'static,
     ) -> Self {
         let deed = Deed::Run(Box::new(move |client| Box::pin(deed(client))));
-        Self { name, plugin: None, deed, times: 1, at_once: 1, waits: false, long: false }
+        Self { name, plugin: None, deed, times: 1, at_once: 1, waits: false }
     }
 
     /// The plugin that [`Self::run_by`] asks.
@@ -93,7 +92,12 @@ impl Attack {
     /// It takes nearly all of the processor time that a call may have until it comes to that end. So on a slow machine it may
     /// end at the CPU budget before.
     pub fn or_out_of_time(self) -> Self {
-        Self { long: true, ..self }
+        self.may_end(End::Refused { status: 503, code: "", message: "used up the CPU budget of the request" })
+    }
+
+    /// It may also be answered with a success whose data pass.
+    pub fn or_answered(self, check: impl Fn(&Value) -> Outcome + 'static) -> Self {
+        self.may_end(End::Answered(Box::new(check)))
     }
 
     /// It is made so often in a round, so many at once.
@@ -106,12 +110,21 @@ impl Attack {
         Self { waits: true, ..self }
     }
 
-    fn ends(mut self, expected: End) -> Self {
+    fn ends(mut self, end: End) -> Self {
+        *self.expected() = vec![end];
+        self
+    }
+
+    fn may_end(mut self, end: End) -> Self {
+        self.expected().push(end);
+        self
+    }
+
+    fn expected(&mut self) -> &mut Vec<End> {
         match &mut self.deed {
-            Deed::Request { end, .. } => *end = expected,
+            Deed::Request { ends, .. } => ends,
             Deed::Run(_) => panic!("{}: an attack that is run checks its end itself", self.name),
         }
-        self
     }
 
     pub fn name(&self) -> &'static str {
@@ -141,7 +154,7 @@ impl Attack {
     async fn once(&self, attacker: &Client) -> Outcome {
         match &self.deed {
             Deed::Run(deed) => deed(attacker.clone()).await,
-            Deed::Request { method, path, body, end } => {
+            Deed::Request { method, path, body, ends } => {
                 let id = self.plugin.unwrap_or_default();
                 let request = attacker.request(method.clone(), &format!("/plugins/{id}{path}"));
                 let answer = ask(match body {
@@ -149,10 +162,10 @@ impl Attack {
                     None => request,
                 });
                 let answer = answer.await;
-                let told = answer.json["error"]["message"].as_str().unwrap_or_default();
-                match self.long && answer.status == 503 && told.ends_with("used up the CPU budget of the request") {
-                    true => Ok(()),
-                    false => end.is_that_of(&answer),
+                let others: Vec<String> = ends.iter().map_while(|end| end.is_that_of(&answer).err()).collect();
+                match others.len() == ends.len() {
+                    true => Err(others.join("; or ")),
+                    false => Ok(()),
                 }
             }
         }
@@ -171,7 +184,7 @@ impl End {
             Self::Refused { status, code, message } => {
                 let error = &answer.json["error"];
                 let told = error["message"].as_str().unwrap_or_default();
-                if answer.status == *status && error["code"] == *code && told.contains(message) {
+                if answer.status == *status && (code.is_empty() || error["code"] == *code) && told.contains(message) {
                     return Ok(());
                 }
                 let wanted = format!("expected {status} {code} with {message:?}");

@@ -11,16 +11,22 @@ pub fn table() -> Vec<Attack> {
         // it; `hops.rs` has the one that ends at its depth.
         Attack::get("a chain of calls back and forth without end", "ping", "/ping/1000000")
             .refused(503, "unavailable")
+            .or_out_of_time()
             .times(20, 4),
         Attack::get("more such chains at once than there are instances", "ping", "/ping/1000000")
             .refused(503, "unavailable")
+            .or_out_of_time()
             .times(100, 100),
         spread("a narrow tree of calls, which the depth limit ends", 1).answered(|calls| match calls.as_u64() {
             Some(1..=4) => Ok(()),
             _ => Err(format!("expected four calls back at depths 1, 3, 5 and 7 at most, and a failure: {calls}")),
         }),
         spread("a tree of calls as wide as it may be", 32).refused(503, "cpu_budget"),
-        spread("several of them at once", 32).refused(503, "cpu_budget").times(8, 8),
+        // One whose calls find no instance left has them all refused, and says how few it made.
+        spread("several of them at once, for which there are too few instances", 32)
+            .refused(503, "cpu_budget")
+            .or_answered(|_| Ok(()))
+            .times(8, 8),
         // Fewer than the handles that a call may hold, which would end it first on a quick machine.
         spread("a tree of calls that is wider than it may be", 500).refused(503, "cpu_budget"),
     ]

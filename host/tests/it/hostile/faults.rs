@@ -133,5 +133,5 @@ async fn a_panic_below_a_caller_is_a_value_for_it_and_nothing_for_others() {
         assert_eq!(*sleep().await.data(200), "slept 1 ms");
         assert_eq!(hello().await.status, 200);
     }
-    bystander.stop().await;
+    bystander.stop().await.unwrap();
 }

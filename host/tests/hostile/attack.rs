@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::common::stolen::unless_stolen;
 use crate::common::{Answer, Client, ask};
 
 /// What went wrong, in words. The suite puts the attack's name before it.
@@ -147,7 +148,7 @@ impl Attack {
     /// Makes it, as the tenant `attacker`.
     pub async fn run(&self, client: &Client) -> Outcome {
         let attacker = client.tenant("attacker");
-        let each = stream::iter(0..self.times).map(|_| self.once(&attacker));
+        let each = stream::iter(0..self.times).map(|_| unless_stolen(|| self.once(&attacker)));
         each.buffer_unordered(self.at_once).try_collect().await
     }
 

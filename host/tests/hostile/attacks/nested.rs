@@ -6,6 +6,13 @@ use crate::attack::Attack;
 
 pub fn table() -> Vec<Attack> {
     let spread = |name, width: u32| Attack::post(name, "hostile-fan", "/spread", json!({ "width": width }));
+    // Its leaves are refused once there is no instance left for them; it ends with the budget, or earlier when all are.
+    let tree = |name, width| {
+        spread(name, width).refused(503, "cpu_budget").or_answered(|calls| match calls.as_u64() {
+            Some(_) => Ok(()),
+            None => Err(format!("expected how many calls came back: {calls}")),
+        })
+    };
     vec![
         // Nine calls below each other take a host without optimisation much of their budget, on a busy machine all of
         // it; `hops.rs` has the one that ends at its depth.
@@ -21,13 +28,9 @@ pub fn table() -> Vec<Attack> {
             Some(1..=4) => Ok(()),
             _ => Err(format!("expected four calls back at depths 1, 3, 5 and 7 at most, and a failure: {calls}")),
         }),
-        spread("a tree of calls as wide as it may be", 32).refused(503, "cpu_budget"),
-        // One whose calls find no instance left has them all refused, and says how few it made.
-        spread("several of them at once, for which there are too few instances", 32)
-            .refused(503, "cpu_budget")
-            .or_answered(|_| Ok(()))
-            .times(8, 8),
+        tree("a tree of calls as wide as it may be", 32),
+        tree("several of them at once", 32).times(8, 8),
         // Fewer than the handles that a call may hold, which would end it first on a quick machine.
-        spread("a tree of calls that is wider than it may be", 500).refused(503, "cpu_budget"),
+        tree("a tree of calls that is wider than it may be", 500),
     ]
 }

@@ -14,6 +14,7 @@ mod process;
 mod rounds;
 mod scratch;
 mod sse;
+pub mod stolen;
 mod tmpfs;
 mod wait;
 

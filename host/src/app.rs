@@ -16,7 +16,7 @@ use crate::capability::outbound::Outbound;
 use crate::capability::sql::{SqlBackend, limit_sqlite_memory};
 use crate::config::{Config, DEMO_TENANT};
 use crate::db::{CONTROL_PLANE_FILE, ControlPlane, DbError, SqliteControlPlane, TenantOrigin};
-use crate::id::TenantId;
+use crate::id::{CorrelationId, TenantId};
 use crate::log::TenantLog;
 use crate::registry::catalogue::Catalogue;
 use crate::registry::{Compiler, Loader, NotReady, Registry, TenantView};
@@ -81,7 +81,7 @@ impl App {
         registry.load().await?;
         let access = Access::open(control.clone(), &config).await?;
         let bodies = Arc::new(Semaphore::new(config.http.bodies_bytes / 1024));
-        let catalogue = Catalogue::new(config.catalogue.clone(), config.loader.clone());
+        let catalogue = Catalogue::new(config.catalogue.clone(), config.loader.clone(), &config.trust);
         let app = Self {
             config,
             control,
@@ -99,7 +99,7 @@ impl App {
         app.quotas_read().await?;
         app.usage_read().await?;
         if app.config.dev {
-            app.tenant_ensure(&TenantId::parse(DEMO_TENANT)?).await?;
+            app.tenant_ensure(&TenantId::parse(DEMO_TENANT)?, None).await?;
         }
         Ok(Arc::new(app))
     }
@@ -154,12 +154,13 @@ impl App {
         &self.access
     }
 
-    /// Makes sure that the control plane knows the tenant. A tenant is made by its first request in dev mode.
+    /// Makes sure that the control plane knows the tenant. A tenant is made by its first request in dev mode, whose
+    /// correlation id its event has.
     ///
     /// # Errors
     ///
     /// When the control plane cannot be asked.
-    pub async fn tenant_ensure(&self, tenant: &TenantId) -> Result<(), DbError> {
+    pub async fn tenant_ensure(&self, tenant: &TenantId, request: Option<&CorrelationId>) -> Result<(), DbError> {
         if self.tenants.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
             return Ok(());
         }
@@ -168,7 +169,7 @@ impl App {
         self.control.tenant_ensure(tenant.as_str(), origin).await?;
         if is_new {
             let data = serde_json::json!({ "tenant": tenant });
-            self.runtime.announcements().tell(tenant, "tenant.created", tenant.as_str(), data);
+            self.runtime.announcements().tell(tenant, "tenant.created", tenant.as_str(), data, request);
             self.schedules.wake();
         }
         self.tenants.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());

@@ -1,8 +1,9 @@
-//! Faults on demand, for tests: the host function that a file names panics when it is called.
+//! Faults on demand, for tests: the host function that a file names panics when it is called, or never returns.
 //!
 //! There only with the cargo feature `fault-injection`, which a release build refuses; without it [`point`] is empty.
 //! With it, the environment variable `TENON_FAULT_FILE` names a file, and whatever [`point`]'s name stands in there
-//! panics. It is read each time, so that one host can be led through all its faults while it serves.
+//! panics; with `hang: ` before the name it keeps its thread for ever. It is read each time, so that one host can be
+//! led through all its faults while it serves.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!("the feature `fault-injection` is for tests: it makes host functions panic, so no release has it");
@@ -11,8 +12,16 @@ compile_error!("the feature `fault-injection` is for tests: it makes host functi
 #[cfg(feature = "fault-injection")]
 pub(crate) fn point(name: &str) {
     let Some(file) = std::env::var_os("TENON_FAULT_FILE") else { return };
-    if std::fs::read_to_string(file).is_ok_and(|told| told.trim() == name) {
+    let Ok(told) = std::fs::read_to_string(file) else { return };
+    if told.trim() == name {
         panic!("the fault asked for in {name}");
+    }
+    if told.trim().strip_prefix("hang: ") == Some(name) {
+        tracing::error!(name, "a thread hangs, as a fault asks");
+        // As a statement does that SQLite cannot be asked to end.
+        loop {
+            std::thread::park();
+        }
     }
 }
 

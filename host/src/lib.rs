@@ -1,19 +1,20 @@
 //! Tenon runs WebAssembly components as plugins of multi-tenant business software, in one process.
 //!
-//! A request goes downward through the modules in this order: [`http`] finds tenant and endpoint, [`app`]
-//! holds what makes up a host, [`access`] tells whose a credential is, [`registry`] knows the plugins and who provides what to whom, [`runtime`] runs the call, [`capability`]
-//! is what a plugin may import, [`db`] is what the host itself remembers. Imports point down, never up.
+//! A request goes downward through the modules in this order: [`http`] finds tenant and endpoint, [`app`] holds what
+//! makes up a host, [`trigger`] calls plugins by itself, [`stream`] tells people what happens, [`access`] tells whose a
+//! credential is, [`registry`] knows the plugins and who provides what to whom, [`runtime`] runs the call,
+//! [`capability`] is what a plugin may import, [`db`] is what the host itself remembers. Imports point down, never up.
 
 pub mod cli;
 pub mod config;
 
 pub mod http;
 
+pub mod app;
+
 pub mod trigger;
 
 pub mod stream;
-
-pub mod app;
 
 pub mod access;
 
@@ -34,6 +35,7 @@ mod fault;
 mod hash;
 pub mod id;
 mod log;
+mod path;
 pub mod permission;
 pub mod seal;
 mod secret;

@@ -17,6 +17,12 @@ pub use self::line::{json_line, visible, written_bytes};
 pub use self::tenants::TenantLog;
 use crate::config::{LogConfig, LogFormat};
 
+/// An error with all that it comes from, the outermost first, for one field of an event or for an operator.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
+}
+
 /// Sends events, and what a panic says, to standard error from now on.
 ///
 /// # Errors
@@ -43,4 +49,21 @@ pub fn start(config: &LogConfig) -> Result<(), tracing_subscriber::filter::Parse
         tracing::error!(place, said = panic.payload_as_str(), "a part of the host panicked");
     }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Self>>);
+
+    #[test]
+    fn an_error_is_told_with_all_that_it_comes_from() {
+        let disk = Layer("the disk is full", None);
+        assert_eq!(chain(&disk), "the disk is full");
+        let file = Layer("cannot write", Some(Box::new(disk)));
+        assert_eq!(chain(&Layer("no entry", Some(Box::new(file)))), "no entry: cannot write: the disk is full");
+    }
 }

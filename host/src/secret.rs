@@ -1,6 +1,7 @@
 //! Keys of the installation: 32 random bytes each, in a file that the host's user alone can read.
 //!
-//! Invariant: a file that is there is never written over. Whoever makes it first wins, also among several processes.
+//! Invariants: a file that is there is never written over; whoever makes it first wins, also among several processes.
+//! Whoever makes one uses its key only when the file and its name are on disk, so that a crash takes no key back.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -26,14 +27,26 @@ pub fn key_file(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     file.write_all(&rand::random::<[u8; KEY_BYTES]>())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-        _ => read(path),
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => return Err(error.error),
+        // Of another maker the name may not be on disk yet either.
+        _ => sync(directory)?,
     }
+    read(path)
 }
 
 /// Makes a directory that the host's user alone may enter, unless it is there.
 pub fn make_private(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    // A file in it lasts only if its own name does.
+    directory.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync)
+}
+
+/// Makes what was done to the entries of a directory last.
+pub fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn read(path: &Path) -> io::Result<[u8; KEY_BYTES]> {

@@ -166,6 +166,24 @@ impl fmt::Display for Exceeded {
 
 impl std::error::Error for Exceeded {}
 
+/// What was taken of a quota. It stays taken, also when this is dropped, unless it is given back: so whoever is cut off
+/// in the middle may count too much and never too little.
+#[derive(Debug)]
+#[must_use = "what comes to nothing is given back"]
+pub struct Taken {
+    meter: Arc<Meter>,
+    quota: Quota,
+    hour: Hour,
+    amount: u64,
+}
+
+impl Taken {
+    /// It came to nothing.
+    pub fn give_back(self) {
+        self.meter.give_back(self.quota, self.hour, self.amount);
+    }
+}
+
 /// Quotas that operators have set: of a tenant, for one plugin or for every one without.
 pub type OwnQuotas = HashMap<TenantId, HashMap<(Option<PluginId>, Quota), u64>>;
 
@@ -233,6 +251,17 @@ impl Usage {
     /// When less than that is left.
     pub fn take(&self, tenant: &TenantId, plugin: &PluginId, quota: Quota, amount: u64) -> Result<(), Exceeded> {
         self.meter(tenant, plugin).take(quota, amount)
+    }
+
+    /// The same for what may come to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When less than that is left.
+    pub fn reserve(&self, tenant: &TenantId, plugin: &PluginId, quota: Quota, amount: u64) -> Result<Taken, Exceeded> {
+        let (meter, hour) = (self.meter(tenant, plugin), Hour::of(Timestamp::now()));
+        meter.take(quota, amount)?;
+        Ok(Taken { meter, quota, hour, amount })
     }
 
     /// The limit of a quota for this tenant: the plugin's own, else the one for every plugin, else the default.
@@ -329,6 +358,21 @@ mod tests {
         assert_eq!(limit(&acme), 3);
         usage.set_own(HashMap::new());
         assert_eq!(limit(&acme), 1);
+    }
+
+    #[test]
+    fn what_is_given_back_counts_no_more_and_is_not_written_down_twice() {
+        let (usage, (acme, crm)) = (usage(1), ids("acme"));
+        let reserve = || usage.reserve(&acme, &crm, Quota::Calls, 1);
+        let taken = reserve().unwrap();
+        assert!(reserve().is_err());
+        let hour = Hour::of(Timestamp::now());
+        let added = usage.unwritten(hour);
+        usage.wrote(hour, &added, &added);
+        taken.give_back();
+        assert_eq!((usage.unwritten(hour), usage.meter(&acme, &crm).used(Quota::Calls)), (Vec::new(), 0));
+        assert!(reserve().is_ok() && reserve().is_err());
+        assert_eq!(usage.unwritten(hour), [], "what is written down was used by now");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::App;
 use crate::db::{DbError, TenantQuota, Used};
 use crate::id::{PluginId, TenantId};
+use crate::log::chain;
 use crate::usage::{Amount, Hour, OwnQuotas, Quota};
 
 /// Hours that stay written down, to be read after they have ended.
@@ -97,6 +98,5 @@ fn unsigned(amount: i64) -> u64 {
 }
 
 fn told(error: DbError, what: &str) {
-    let error = format!("{:#}", anyhow::Error::from(error));
-    tracing::error!(error, "{what}");
+    tracing::error!(error = chain(&error), "{what}");
 }

@@ -19,7 +19,7 @@ use crate::bindings::tenon::host::notifications as wit;
 use crate::config::NotificationsConfig;
 use crate::fault;
 use crate::id::{RoleName, UserId, excerpt};
-use crate::usage::Quota;
+use crate::usage::{Quota, Taken};
 
 /// What stands as the topic of an outbox's row that is a notification. No event has such a topic: those have two words.
 pub const NOTIFICATION: &str = "notification";
@@ -158,8 +158,12 @@ fn address(to: &wit::Recipient) -> Result<String, NotificationError> {
 }
 
 impl NotificationsView<'_> {
-    /// Whether the call may send this, and the row that does.
-    fn row(&self, to: &wit::Recipient, notification: wit::Notification) -> Result<OutboxRow, NotificationError> {
+    /// Whether the call may send this, the row that does, and what it took.
+    fn row(
+        &self,
+        to: &wit::Recipient,
+        notification: wit::Notification,
+    ) -> Result<(OutboxRow, Taken), NotificationError> {
         let call = &self.events.call;
         if call.tenant.is_nobody() {
             let why = "there is no tenant: the plugin is being installed or uninstalled";
@@ -179,15 +183,16 @@ impl NotificationsView<'_> {
         if data.len() > most {
             return Err(NotificationError::TooLarge { part: "body", bytes: data.len(), most });
         }
-        let taken = self.events.usage.take(call.tenant, call.plugin, Quota::Notifications, 1);
-        taken.map_err(|exceeded| NotificationError::Quota(exceeded.to_string()))?;
-        Ok(OutboxRow {
+        let taken = self.events.usage.reserve(call.tenant, call.plugin, Quota::Notifications, 1);
+        let taken = taken.map_err(|exceeded| NotificationError::Quota(exceeded.to_string()))?;
+        let row = OutboxRow {
             id: Uuid::now_v7().to_string(),
             draft: Draft { topic: NOTIFICATION.to_owned(), key: None, subject: Some(subject), data },
             at: Timestamp::now(),
             correlation_id: call.correlation_id.to_string(),
             hops: call.hops,
-        })
+        };
+        Ok((row, taken))
     }
 }
 

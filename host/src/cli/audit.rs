@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use super::address::{Paging, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -34,12 +35,8 @@ pub(super) struct Audit {
     /// Only before this time
     #[arg(long)]
     until: Option<String>,
-    /// How many at most, up to 200
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
-    /// Go on where the last list ended
-    #[arg(long)]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -48,25 +45,17 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("limit", &self.limit.to_string());
         let filters = [
-            ("actor", &self.actor),
-            ("operation", &self.operation),
-            ("target", &self.target),
-            ("correlationId", &self.correlation),
-            ("outcome", &self.outcome),
-            ("since", &self.since),
-            ("until", &self.until),
+            ("actor", self.actor),
+            ("operation", self.operation),
+            ("target", self.target),
+            ("correlationId", self.correlation),
+            ("outcome", self.outcome),
+            ("since", self.since),
+            ("until", self.until),
         ];
-        let is_filtered = self.cursor.is_some() || filters.iter().any(|(_, value)| value.is_some());
-        let filters = filters.into_iter().chain([("cursor", &self.cursor)]);
-        for (name, value) in filters {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-        let path = format!("/api/v1/audit?{}", query.finish());
+        let is_filtered = self.paging.goes_on() || filters.iter().any(|(_, value)| value.is_some());
+        let path = with_query("/api/v1/audit", filters.into_iter().chain(self.paging.values()));
         let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?;
         let columns = [
             ("TIME", "at"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use self::report::{Comparison, OnHost, Report};
+use super::address::segment;
 use super::client::Connection;
 use crate::config::{Config, Overrides};
 use crate::registry::contract::{self, Consumer, Provider, Published, Remembered};
@@ -79,7 +80,7 @@ impl Check {
             report.compare(Comparison::new(shown(path), &old.provider(), &plugin.provider(), same));
         }
         if let Some(url) = &self.url {
-            let path = format!("/api/v1/plugins/{}/contract", plugin.key().id);
+            let path = format!("/api/v1/plugins/{}/contract", segment(plugin.key().id.as_str()));
             let published: Published = Connection::to(url.clone(), self.key.clone()).get(&path).await?;
             report.host(on_host(url, &published, &plugin)?);
         }

@@ -56,6 +56,14 @@ pub(super) struct Body {
     pub(super) more: serde_json::Map<String, Value>,
 }
 
+/// The host refused, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{told}")]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    told: String,
+}
+
 /// No host answered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
@@ -121,7 +129,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When no host answers there, or the host refuses, in its own words.
+    /// [`NoAnswer`] when no host answers there, [`Refused`] when it refuses.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -216,7 +224,7 @@ impl Connection {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.map_err(|source| self.no_answer(source, changes))?;
         if let Ok(refusal) = serde_json::from_slice::<Refusal>(&body) {
-            bail!("{}", refusal.error.told(status));
+            return Err(Refused { status, told: refusal.error.told(status) }.into());
         }
         let body = serde_json::from_slice(&body)
             .with_context(|| format!("{} answered {status}, but not as a Tenon host does", self.place()))?;
@@ -237,7 +245,7 @@ impl Connection {
         NoAnswer::Lost { why, changes }
     }
 
-    /// The socket counts where nobody names another place and it is there.
+    /// As most requests need it, and what stands before their paths.
     fn client(&self) -> anyhow::Result<(Client, String)> {
         let (builder, base) = self.builder();
         Ok((builder.timeout(TIMEOUT).build()?, base))

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::address::segment;
 use super::client::{Answer, Connection};
 use super::output::Output;
 
@@ -213,5 +214,5 @@ fn without_line_end(mut text: String) -> String {
 }
 
 fn path(plugin: &str) -> String {
-    format!("/api/v1/plugins/{plugin}/config")
+    format!("/api/v1/plugins/{}/config", segment(plugin))
 }

@@ -26,6 +26,7 @@ use super::progress;
 use super::settings::Settings;
 use crate::config::{Config, Survey};
 use crate::http::local;
+use crate::log::chain;
 
 /// Check an installation, and say what to fix.
 ///
@@ -129,7 +130,7 @@ impl Doctor {
             return (config, is_settled);
         }
         for problem in problems {
-            findings.fix("configuration", format!("{:#}", anyhow::Error::from(problem)), None);
+            findings.fix("configuration", chain(&problem), None);
         }
         let what = "what follows is about the settings that were understood, and about defaults for the others";
         findings.hint("configuration", what, Some("mend the configuration and run this again".into()));

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use super::address::{Paging, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -31,7 +32,7 @@ struct Common {
 enum EventsCommand {
     /// Show events, the newest first.
     List {
-        /// Only of this type, as `deal.won`
+        /// Only of these types, as `deal.won` or `deal.*`
         #[arg(long = "type", value_name = "TYPE")]
         topic: Option<String>,
         /// Only from this source, as `/plugins/crm`
@@ -40,12 +41,8 @@ enum EventsCommand {
         /// Only what happened to this
         #[arg(long)]
         subject: Option<String>,
-        /// How many at most, up to 200
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// Go on where the last list ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
         #[command(flatten)]
         common: Common,
     },
@@ -67,15 +64,11 @@ enum DeadCommand {
         /// Only those of this plugin
         #[arg(long, value_name = "PLUGIN")]
         subscriber: Option<String>,
-        /// Only of this type, as `deal.won`
+        /// Only of these types, as `deal.won` or `deal.*`
         #[arg(long = "type", value_name = "TYPE")]
         topic: Option<String>,
-        /// How many at most, up to 200
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// Go on where the last list ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
         #[command(flatten)]
         common: Common,
     },
@@ -105,8 +98,8 @@ enum DeadCommand {
 impl Events {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.command {
-            EventsCommand::List { topic, source, subject, limit, cursor, common } => {
-                let filters = [("type", topic), ("source", source), ("subject", subject), ("cursor", cursor)];
+            EventsCommand::List { topic, source, subject, paging, common } => {
+                let filters = [("type", topic), ("source", source), ("subject", subject)];
                 let columns = [
                     ("TIME", "time"),
                     ("TENANT", "tenant"),
@@ -116,7 +109,7 @@ impl Events {
                     ("ID", "id"),
                     ("CORRELATION", "correlationid"),
                 ];
-                common.list("/api/v1/events", limit, filters, &columns, "nothing has happened lately")
+                common.list("/api/v1/events", paging, filters, &columns, "nothing has happened lately")
             }
             EventsCommand::Dead(Dead { command }) => command.run(),
         }
@@ -126,8 +119,8 @@ impl Events {
 impl DeadCommand {
     fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List { subscriber, topic, limit, cursor, common } => {
-                let filters = [("subscriber", subscriber), ("type", topic), ("cursor", cursor)];
+            Self::List { subscriber, topic, paging, common } => {
+                let filters = [("subscriber", subscriber), ("type", topic)];
                 let columns = [
                     ("LETTER", "letter"),
                     ("DIED", "diedAt"),
@@ -137,7 +130,7 @@ impl DeadCommand {
                     ("ATTEMPTS", "attempts"),
                     ("ERROR", "error"),
                 ];
-                common.list("/api/v1/events/dead", limit, filters, &columns, "everything was delivered")
+                common.list("/api/v1/events/dead", paging, filters, &columns, "everything was delivered")
             }
             Self::Show { letter, common } => {
                 let path = format!("/api/v1/events/dead/{letter}");
@@ -162,19 +155,12 @@ impl Common {
     fn list<const N: usize>(
         &self,
         path: &str,
-        limit: u32,
-        filters: [(&str, Option<String>); N],
+        paging: Paging,
+        filters: [(&'static str, Option<String>); N],
         columns: &[super::output::Column],
         none: &str,
     ) -> anyhow::Result<()> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("limit", &limit.to_string());
-        for (name, value) in filters {
-            if let Some(value) = value {
-                query.append_pair(name, &value);
-            }
-        }
-        let path = format!("{path}?{}", query.finish());
+        let path = with_query(path, filters.into_iter().chain(paging.values()));
         let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?.body;
         self.output.list(&answer.data, columns, none)?;
         self.output.more(answer.next_cursor.as_deref(), "--cursor")

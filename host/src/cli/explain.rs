@@ -1,5 +1,6 @@
 //! `tenon explain`.
 
+use super::address::segment;
 use super::client::Connection;
 use super::output::{self, Output};
 use crate::registry::Explanation;
@@ -20,7 +21,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/links", self.plugin);
+        let path = format!("/api/v1/plugins/{}/links", segment(&self.plugin));
         let links: Explanation = super::block_on(self.connection.get(&path))?;
         if self.output.json {
             return output::print(&serde_json::to_string_pretty(&links)?);

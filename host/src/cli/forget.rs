@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::address::segment;
 use super::client::Connection;
 use super::output::{Output, visible};
 
@@ -29,7 +30,7 @@ pub(super) struct Forget {
 
 impl Forget {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/forget", self.plugin);
+        let path = format!("/api/v1/plugins/{}/forget", segment(&self.plugin));
         let wanted = json!({
             "claims": self.claims,
             "promises": self.promises,

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::segment;
 use super::client::Connection;
 use super::output::Output;
 
@@ -80,7 +81,7 @@ impl Named {
 
 impl Grant {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/grants", self.plugin);
+        let path = format!("/api/v1/plugins/{}/grants", segment(&self.plugin));
         let named: Vec<Value> =
             self.named.each().into_iter().map(|(kind, value)| json!({ "kind": kind, "value": value })).collect();
         let (method, body) = match (self.all, named.is_empty()) {
@@ -104,7 +105,7 @@ impl Revoke {
         super::block_on(async {
             let mut left = Value::Null;
             for (kind, value) in named {
-                let path = format!("/api/v1/plugins/{}/grants/{kind}/{value}", self.plugin);
+                let path = format!("/api/v1/plugins/{}/grants/{kind}/{}", segment(&self.plugin), segment(value));
                 left = self.connection.ask(Method::DELETE, &path, None, &[]).await?.body.data;
             }
             show(&self.output, &self.plugin, &left)

@@ -6,8 +6,9 @@ use anyhow::{Context, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::{segment, switch, with_query};
 use super::client::Connection;
-use super::output::{Output, counted, print, visible};
+use super::output::{Output, counted, print, text, visible};
 use super::progress::during;
 use crate::registry::{sidecar_of, signatures_of};
 
@@ -128,13 +129,14 @@ impl Uninstall {
         let versions = match &self.version {
             Some(version) => vec![version.clone()],
             None => {
-                let known: Value = self.connection.get(&format!("/api/v1/plugins/{}", self.plugin)).await?;
+                let known: Value = self.connection.get(&format!("/api/v1/plugins/{}", segment(&self.plugin))).await?;
                 texts(&known["versions"], "version")
             }
         };
         let mut gone = Vec::new();
         for version in versions {
-            let path = format!("/api/v1/plugins/{}/versions/{version}?force={}", self.plugin, self.force);
+            let path = format!("/api/v1/plugins/{}/versions/{}", segment(&self.plugin), segment(&version));
+            let path = with_query(&path, [("force", switch(self.force))]);
             let what = format!("{} {version} is taken out", self.plugin);
             let answer = during(&what, self.connection.ask(Method::DELETE, &path, None, &[])).await?;
             gone.push(answer.body.data);
@@ -168,7 +170,7 @@ impl Purge {
             Some(tenant) => json!({ "plugin": self.plugin, "tenant": tenant }),
             None => json!({ "plugin": self.plugin, "all": true }),
         };
-        let path = format!("/api/v1/plugins/{}/purge", self.plugin);
+        let path = format!("/api/v1/plugins/{}/purge", segment(&self.plugin));
         let answer = self.connection.ask(Method::POST, &path, Some(body), &[]).await?;
         let count = |key: &str| answer.body.data[key].as_array().map_or(0, Vec::len);
         let sentence = format!(
@@ -183,7 +185,7 @@ impl Purge {
 
 impl Show {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let plugin: Value = self.connection.get(&format!("/api/v1/plugins/{}", self.plugin)).await?;
+        let plugin: Value = self.connection.get(&format!("/api/v1/plugins/{}", segment(&self.plugin))).await?;
         if self.output.json {
             return self.output.told(&plugin, "");
         }
@@ -200,7 +202,7 @@ impl Show {
             print(&format!("{} ({})\n{}\n", text(highest, "name"), self.plugin, text(highest, "description")))?;
         }
         self.output.list(versions, &columns, "no version is loaded")?;
-        // Whole, where a table has room for a sentence.
+        // The table has no room for it.
         for version in versions.as_array().into_iter().flatten() {
             if let Some(reason) = version["reason"].as_str() {
                 let reason: Vec<String> = reason.lines().map(visible).collect();
@@ -233,7 +235,7 @@ impl Catalogue {
                 output.list(&answer.body.data, &columns, "the catalogue is empty")
             }
             CatalogueCommand::Install(CatalogueInstall { plugin, version, connection, output }) => {
-                let path = format!("/api/v1/catalogue/{plugin}/{version}/install");
+                let path = format!("/api/v1/catalogue/{}/{}/install", segment(&plugin), segment(&version));
                 let what = format!("{plugin} {version}: the host checks and compiles it");
                 let ask = connection.ask_patiently(Method::POST, &path);
                 let answer = super::block_on(during(&what, ask))?;
@@ -262,10 +264,6 @@ fn told(installed: &Value) -> String {
         told.push_str(&format!("\neach tenant has to set first: {}", required.join(", ")));
     }
     told
-}
-
-fn text(of: &Value, key: &str) -> String {
-    of[key].as_str().unwrap_or_default().to_owned()
 }
 
 fn texts(list: &Value, key: &str) -> Vec<String> {

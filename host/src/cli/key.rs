@@ -6,6 +6,7 @@ use jiff::{SpanRelativeTo, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::{Paging, segment, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -31,12 +32,8 @@ enum Action {
     Create(Create),
     /// List keys, the newest first, with their last use to the minute
     List {
-        /// How many at most, up to 200
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// Where the page before ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
         #[command(flatten)]
         connection: Connection,
         #[command(flatten)]
@@ -112,7 +109,7 @@ impl Key {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.action {
             Action::Create(create) => create.run(),
-            Action::List { limit, cursor, connection, output } => list(limit, cursor, &connection, &output),
+            Action::List { paging, connection, output } => list(paging, &connection, &output),
             Action::Revoke { id, connection, output } => {
                 let answer = super::block_on(connection.ask(Method::DELETE, &path(&id), None, &[]))?;
                 output.told(&answer.body.data, &format!("key {id} is revoked"))
@@ -152,13 +149,8 @@ impl Create {
     }
 }
 
-fn list(limit: u32, cursor: Option<String>, connection: &Connection, output: &Output) -> anyhow::Result<()> {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("limit", &limit.to_string());
-    if let Some(cursor) = &cursor {
-        query.append_pair("cursor", cursor);
-    }
-    let path = format!("/api/v1/keys?{}", query.finish());
+fn list(paging: Paging, connection: &Connection, output: &Output) -> anyhow::Result<()> {
+    let path = with_query("/api/v1/keys", paging.values());
     let answer = super::block_on(connection.ask(Method::GET, &path, None, &[]))?;
     let columns = [
         ("KEY", "id"),
@@ -175,8 +167,6 @@ fn list(limit: u32, cursor: Option<String>, connection: &Connection, output: &Ou
     output.more(answer.body.next_cursor.as_deref(), "--cursor")
 }
 
-/// An id that is none is refused by the host; here it must only not become another path.
 fn path(id: &str) -> String {
-    let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
-    format!("/api/v1/keys/{id}")
+    format!("/api/v1/keys/{}", segment(id))
 }

@@ -7,11 +7,15 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::address::{segment, switch, with_query};
 use super::client::{Connection, NoAnswer};
 use crate::log::{json_line, visible};
 
 /// How long to wait until a host that has gone is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How many lines a host gives at once.
+const LINES_MAX: u32 = 1_000;
 
 /// Show what a plugin has printed and logged last, and follow what it says.
 ///
@@ -89,18 +93,15 @@ impl Logs {
     }
 
     fn path(&self, after: Option<u64>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if let Some(level) = &self.level {
-            query.append_pair("level", level);
-        }
-        match after {
-            // As many as there may be, so that one who was slow catches up.
-            Some(after) => {
-                query.append_pair("lines", "1000").append_pair("after", &after.to_string()).append_pair("wait", "true")
-            }
-            None => query.append_pair("lines", &self.lines.to_string()),
-        };
-        format!("/api/v1/plugins/{}/logs?{}", self.plugin, query.finish())
+        // Of what comes as many as there may be, so that one who was slow catches up.
+        let lines = if after.is_some() { LINES_MAX } else { self.lines };
+        let values = [
+            ("level", self.level.clone()),
+            ("lines", Some(lines.to_string())),
+            ("after", after.map(|after| after.to_string())),
+            ("wait", switch(after.is_some())),
+        ];
+        with_query(&format!("/api/v1/plugins/{}/logs", segment(&self.plugin)), values)
     }
 
     fn print(&self, lines: &[Value]) -> io::Result<()> {

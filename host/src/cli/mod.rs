@@ -1,5 +1,6 @@
 //! The command line: what people type, and what they read back.
 
+mod address;
 mod audit;
 mod check;
 mod client;
@@ -28,6 +29,7 @@ mod serve;
 mod settings;
 mod shared_data;
 mod sign;
+mod signals;
 mod snapshot;
 mod status;
 mod stream;

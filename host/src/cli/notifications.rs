@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use super::address::{Paging, segment, switch, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -30,12 +31,8 @@ struct List {
     /// Only those that were not read
     #[arg(long)]
     unread: bool,
-    /// How many at most, up to 200
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
-    /// Go on where the last list ended
-    #[arg(long)]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -63,13 +60,8 @@ impl Notifications {
 
 impl List {
     fn run(self) -> anyhow::Result<()> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("unread", if self.unread { "true" } else { "false" });
-        query.append_pair("limit", &self.limit.to_string());
-        if let Some(cursor) = &self.cursor {
-            query.append_pair("cursor", cursor);
-        }
-        let path = format!("/api/v1/notifications?{}", query.finish());
+        let values = [("unread", switch(self.unread))].into_iter().chain(self.paging.values());
+        let path = with_query("/api/v1/notifications", values);
         let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?.body;
         let columns = [
             ("TIME", "time"),
@@ -88,7 +80,7 @@ impl List {
 
 impl Read {
     fn run(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/notifications/{}/read", self.notification);
+        let path = format!("/api/v1/notifications/{}/read", segment(&self.notification));
         let answer = super::block_on(self.connection.ask(Method::POST, &path, None, &[]))?.body;
         self.output.told(&answer.data, &format!("notification {} is read", self.notification))
     }

@@ -1,9 +1,10 @@
 //! What commands print: tables for people, JSON for programs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write, stdout};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use jiff::{RoundMode, Timestamp, Unit};
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 
 /// How the answer is printed.
@@ -17,11 +18,12 @@ pub(super) struct Output {
 /// A column: its heading, and the field it shows; a path goes down by dots.
 pub(super) type Column = (&'static str, &'static str);
 
-/// Headings of columns whose texts can be longer than a line.
+/// Headings of columns whose texts can be longer than a line. On a terminal they are wrapped within their column; they
+/// are never cut, as what to do about it often stands at the end.
 const LONG: [&str; 2] = ["REASON", "ERROR"];
 
-/// What of such a text a table shows, in characters.
-const BRIEF_CHARS: usize = 120;
+/// The least width of such a column, in characters, however narrow the terminal is.
+const LONG_CHARS_MIN: u16 = 30;
 
 impl Output {
     /// Prints a list, one row for each entry.
@@ -38,6 +40,9 @@ impl Output {
         table.set_header(columns.iter().map(|(heading, _)| *heading));
         for row in rows {
             table.add_row(columns.iter().map(|column| cell(row, *column)));
+        }
+        if let Some(width) = terminal_width() {
+            wrap(&mut table, columns, width);
         }
         // The first column begins where the line does.
         let lines = table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
@@ -63,7 +68,7 @@ fn cell(row: &Value, (heading, path): Column) -> String {
     let value = path.split('.').try_fold(row, |value, key| value.get(key));
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) if LONG.contains(&heading) => visible(&brief(text)),
+        Some(Value::String(text)) if LONG.contains(&heading) => visible(&line(text)),
         Some(Value::String(text)) => moment(text).unwrap_or_else(|| visible(text)),
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
@@ -75,15 +80,37 @@ fn cell(row: &Value, (heading, path): Column) -> String {
     }
 }
 
-/// The first sentence of a text, or what a line holds of it. The whole is in `--json`, and where one thing is shown alone.
-pub(super) fn brief(text: &str) -> String {
-    let line = text.trim().lines().next().unwrap_or_default().trim_end();
-    let sentence = line.find(". ").map_or(line, |end| &line[..end]).trim_end_matches([':', '.']);
-    match sentence.char_indices().nth(BRIEF_CHARS) {
-        Some((end, _)) => format!("{}…", sentence[..end].trim_end()),
-        None if sentence.len() < text.trim().trim_end_matches('.').len() => format!("{sentence} …"),
-        None => sentence.to_owned(),
+/// How many characters a line has where the answer is printed; none where that is no terminal.
+fn terminal_width() -> Option<u16> {
+    let out = stdout();
+    let size = out.is_terminal().then(|| tcgetwinsize(&out).ok())??;
+    Some(size.ws_col).filter(|width| *width > 0)
+}
+
+/// Fits a table to a terminal, by the columns whose texts can be long alone.
+fn wrap(table: &mut Table, columns: &[Column], width: u16) {
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    for (index, (heading, _)) in columns.iter().enumerate() {
+        let constraint = match LONG.contains(heading) {
+            true => ColumnConstraint::LowerBoundary(Width::Fixed(LONG_CHARS_MIN)),
+            false => ColumnConstraint::ContentWidth,
+        };
+        if let Some(column) = table.column_mut(index) {
+            column.set_constraint(constraint);
+        }
     }
+}
+
+/// A text of several lines in one, with all of it.
+pub(super) fn line(text: &str) -> String {
+    let mut told = String::new();
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        if !told.is_empty() {
+            told.push_str(if told.ends_with([':', ';', ',', '.']) { " " } else { "; " });
+        }
+        told.push_str(part);
+    }
+    told
 }
 
 /// A time, to the second: nobody compares microseconds by eye.
@@ -96,6 +123,11 @@ fn moment(text: &str) -> Option<String> {
 /// How many there are of something whose name gets an `s` when there are several.
 pub(super) fn counted(number: usize, name: &str) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A field's text; empty where it has none.
+pub(super) fn text(thing: &Value, name: &str) -> String {
+    thing[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// Text of strangers moves no cursor and starts no line.
@@ -125,12 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_to_its_first_sentence() {
-        assert_eq!(brief("it is too old"), "it is too old");
-        assert_eq!(brief("It is too old. Take a newer one."), "It is too old …");
-        assert_eq!(brief("wrong:\n  a\n  b"), "wrong …");
-        let long = brief(&"word ".repeat(100));
-        assert!(long.ends_with("word…") && long.chars().count() <= BRIEF_CHARS + 1, "{long}");
+    fn a_long_text_is_whole_and_is_wrapped_on_a_terminal() {
+        assert_eq!(line("It is too old. Take a newer one."), "It is too old. Take a newer one.");
+        assert_eq!(line("wrong:\n  a\n\n  b\n"), "wrong: a; b");
+        let columns = [("FILE", "file"), ("REASON", "reason")];
+        let row = json!({"file": "a-file-with-a-name.wasm", "reason": "word ".repeat(60) + "the-end"});
+        let lines = |width: u16| -> Vec<String> {
+            let mut table = Table::new();
+            table.load_preset(presets::NOTHING).add_row(columns.iter().map(|column| cell(&row, *column)));
+            wrap(&mut table, &columns, width);
+            table.lines().collect()
+        };
+        let wide = lines(80);
+        assert!(wide.len() > 1 && wide.iter().all(|line| line.chars().count() <= 80), "{wide:?}");
+        assert!(wide[0].contains("a-file-with-a-name.wasm  word") && wide.concat().contains("the-end"), "{wide:?}");
+        // Too narrow for both: what is not long stays in one piece.
+        let narrow = lines(20);
+        assert!(narrow[0].contains("a-file-with-a-name.wasm  word word") && narrow.len() < 20, "{narrow:?}");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::{segment, switch, with_query};
 use super::client::{Answer, Connection};
 use super::install;
-use super::output::Output;
+use super::output::{self, Output};
 
 /// List, install and remove plugins, and switch or pin them for a tenant.
 #[derive(clap::Args)]
@@ -106,10 +107,8 @@ impl Plugin {
             Command::Uninstall(uninstall) => super::block_on(uninstall.run()),
             Command::Purge(purge) => super::block_on(purge.run()),
             Command::Forget(forget) => super::block_on(forget.run()),
-            Command::Enable(named) => super::block_on(named.switch("activate")),
-            Command::Disable(Disable { force, named }) => {
-                super::block_on(named.switch(if force { "deactivate?force=true" } else { "deactivate" }))
-            }
+            Command::Enable(named) => super::block_on(named.switch("activate", false)),
+            Command::Disable(Disable { force, named }) => super::block_on(named.switch("deactivate", force)),
             Command::Errors(named) => super::block_on(named.errors()),
             Command::Stats(named) => super::block_on(named.stats()),
             Command::Unpin(Named { plugin, connection, output }) => {
@@ -173,8 +172,9 @@ impl Listing {
 }
 
 impl Named {
-    async fn switch(self, operation: &str) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/{operation}", self.plugin);
+    async fn switch(self, operation: &str, force: bool) -> anyhow::Result<()> {
+        let path = format!("/api/v1/plugins/{}/{operation}", segment(&self.plugin));
+        let path = with_query(&path, [("force", switch(force))]);
         let answer = self.connection.ask(Method::POST, &path, None, &[]).await?;
         tell(&self.output, &answer.body.data)
     }
@@ -182,7 +182,7 @@ impl Named {
 
 impl Named {
     async fn errors(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/errors?limit=50", self.plugin);
+        let path = format!("/api/v1/plugins/{}/errors?limit=50", segment(&self.plugin));
         let Answer { body, .. } = self.connection.ask(Method::GET, &path, None, &[]).await?;
         let columns =
             [("TIME", "at"), ("VERSION", "version"), ("TENANT", "tenant"), ("IN", "hook"), ("ERROR", "message")];
@@ -197,7 +197,7 @@ impl Named {
     }
 
     async fn stats(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/stats", self.plugin);
+        let path = format!("/api/v1/plugins/{}/stats", segment(&self.plugin));
         let Answer { body, .. } = self.connection.ask(Method::GET, &path, None, &[]).await?;
         if self.output.json {
             return self.output.told(&body.data, "");
@@ -229,10 +229,10 @@ async fn pin(
     pin: Option<String>,
     force: bool,
 ) -> anyhow::Result<()> {
-    let path = format!("/api/v1/plugins/{plugin}/decision");
+    let path = format!("/api/v1/plugins/{}/decision", segment(plugin));
     let known = connection.ask(Method::GET, &path, None, &[]).await?;
     let wanted = json!({ "enabled": known.body.data["enabled"], "pin": pin });
-    let put = if force { format!("{path}?force=true") } else { path };
+    let put = with_query(&path, [("force", switch(force))]);
     let answer = connection.ask(Method::PUT, &put, Some(wanted), &known.precondition()).await?;
     tell(output, &answer.body.data)
 }
@@ -245,5 +245,15 @@ fn tell(output: &Output, decision: &Value) -> anyhow::Result<()> {
         (_, Some(version)) => format!("{tenant} uses {plugin} {version}"),
         (_, None) => format!("{tenant} may use {plugin}, but no version works: {}", text("reason")),
     };
-    output.told(decision, &sentence)
+    let failed = decision["failed"].as_array().filter(|_| decision["enabled"] == true).cloned().unwrap_or_default();
+    let failed: Vec<String> = failed
+        .iter()
+        .map(|failed| format!("{plugin} {}: {}", output::text(failed, "version"), output::text(failed, "reason")))
+        .collect();
+    let lines = failed.iter().map(|failed| format!("\n  could not be brought to it: {failed}")).collect::<String>();
+    output.told(decision, &format!("{sentence}{lines}"))?;
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(super::Partly(format!("it is decided, and {tenant} does not have all of it yet")).into()),
+    }
 }

@@ -4,8 +4,9 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::{segment, with_query};
 use super::client::Connection;
-use super::output::Output;
+use super::output::{Output, visible};
 
 /// See what tenants use of plugins, and how much they may.
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub(super) struct Usage {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  tenon quota set calls 50000 --tenant acme\n  \
     tenon quota set cpu 1200000 --plugin crm --tenant acme\n  tenon quota unset calls --tenant acme\n  \
-    tenon quota list --tenant acme\n\nQuotas are calls, cpu (in ms), events and outbound for an hour; storage (in bytes), rows and keys at any time. What a tenant has none for is the \
+    tenon quota list --tenant acme\n\nQuotas are calls, cpu (in ms), events, notifications and outbound for an hour; storage (in bytes), rows and keys at any time. What a tenant has none for is the \
     default of the configuration.")]
 pub(super) struct Quota {
     #[command(subcommand)]
@@ -32,9 +33,9 @@ pub(super) struct Quota {
 enum Action {
     /// Set a quota; for operators
     Set {
-        /// calls, cpu, events, outbound, storage, rows or keys
+        /// calls, cpu, events, notifications, outbound, storage, rows or keys
         quota: String,
-        /// In calls, ms, events, requests, bytes, rows or keys
+        /// In calls, ms, events, notifications, requests, bytes, rows or keys
         amount: u64,
         /// Of this plugin alone
         #[arg(long)]
@@ -46,7 +47,7 @@ enum Action {
     },
     /// Go back to the default; for operators
     Unset {
-        /// calls, cpu, events, outbound, storage, rows or keys
+        /// calls, cpu, events, notifications, outbound, storage, rows or keys
         quota: String,
         /// Of this plugin alone
         #[arg(long)]
@@ -109,9 +110,11 @@ impl Quota {
                 let of = of(plugin.as_deref());
                 let each = if answer.body.data["hourly"] == true { " an hour" } else { "" };
                 let unit = answer.body.data["unit"].as_str().unwrap_or_default();
+                let warning = answer.body.data["warning"].as_str();
+                let warning = warning.map_or_else(String::new, |warning| format!("\nwarning: {}", visible(warning)));
                 output.told(
                     &answer.body.data,
-                    &format!("tenant {} may use {amount} {unit}{of}{each}", connection.named_tenant()?),
+                    &format!("tenant {} may use {amount} {unit}{of}{each}{warning}", connection.named_tenant()?),
                 )
             }
             Action::Unset { quota, plugin, connection, output } => {
@@ -145,13 +148,9 @@ fn of(plugin: Option<&str>) -> String {
 }
 
 fn path(tenant: &str, quota: Option<&str>, plugin: Option<&str>) -> String {
-    let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let mut path = format!("/api/v1/tenants/{}/quotas", part(tenant));
+    let mut path = format!("/api/v1/tenants/{}/quotas", segment(tenant));
     if let Some(quota) = quota {
-        path += &format!("/{}", part(quota));
+        path += &format!("/{}", segment(quota));
     }
-    if let Some(plugin) = plugin {
-        path += &format!("?plugin={}", part(plugin));
-    }
-    path
+    with_query(&path, [("plugin", plugin.map(str::to_owned))])
 }

@@ -1,9 +1,12 @@
 //! `tenon rollout`, `tenon rollback` and `tenon rollouts`.
 
-use reqwest::Method;
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::client::Connection;
+use super::address::{segment, switch, with_query};
+use super::client::{Answer, Connection, Refused};
 use super::output::Output;
 use crate::registry::lifecycle;
 
@@ -30,7 +33,7 @@ pub(super) struct Rollout {
     #[arg(long, value_name = "0-100", value_parser = clap::value_parser!(u8).range(0..=100))]
     percent: Option<u8>,
     /// End the rollout: files in the plugins directory decide again
-    #[arg(long, conflicts_with_all = ["version", "tenants", "percent", "force"])]
+    #[arg(long, conflicts_with_all = ["version", "tenants", "percent"])]
     end: bool,
     /// Also where it cannot come to some: those whose data is in the way keep the version and the data they have, those
     /// for whom it cannot work have none
@@ -86,15 +89,23 @@ impl Rollout {
         if !self.end && self.tenants.is_none() && self.percent.is_none() {
             return Err(super::Usage("say who gets it: --tenants a,b or --percent 10".to_owned()).into());
         }
-        let path = format!("/api/v1/rollouts/{}", self.plugin);
-        // Without one there is nothing that somebody else could have changed.
-        let known = self.connection.ask(Method::GET, &path, None, &[]).await.ok();
-        let precondition = known.as_ref().map(super::client::Answer::precondition).unwrap_or_default();
+        let path = format!("/api/v1/rollouts/{}", segment(&self.plugin));
+        let known = match self.connection.ask(Method::GET, &path, None, &[]).await {
+            Ok(answer) => Some(answer),
+            // Without one there is nothing that somebody else could have changed.
+            Err(error) if is_missing(&error) => None,
+            // Not known is not the same as not there.
+            Err(error) => return Err(error),
+        };
+        let precondition = known.as_ref().map(Answer::precondition).unwrap_or_default();
         if self.end {
+            let path = with_query(&path, [("force", switch(self.force))]);
             let answer = self.connection.ask(Method::DELETE, &path, None, &precondition).await?;
-            let version = answer.body.data["version"].as_str().unwrap_or("no version").to_owned();
+            let ended = &answer.body.data;
+            let version = ended["version"].as_str().unwrap_or("no version").to_owned();
             let sentence = format!("{} is no longer rolled out by hand; tenants get {version}", self.plugin);
-            return self.output.told(&answer.body.data, &sentence);
+            self.output.told(ended, &format!("{sentence}{}", outcomes(ended)))?;
+            return whole(ended);
         }
         let mut wanted = json!({ "version": self.version });
         if let Some(tenants) = self.tenants {
@@ -103,7 +114,7 @@ impl Rollout {
         if let Some(percent) = self.percent {
             wanted["percent"] = json!(percent);
         }
-        let path = format!("{path}?force={}", self.force);
+        let path = with_query(&path, [("force", switch(self.force))]);
         let answer = self.connection.ask(Method::PUT, &path, Some(wanted), &precondition).await?;
         let rollout = &answer.body.data;
         self.output.told(rollout, &format!("{}{}{}", told(rollout), already(rollout), outcomes(rollout)))?;
@@ -113,8 +124,8 @@ impl Rollout {
 
 impl Rollback {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let to = self.to.as_ref().map(|to| format!("&to={to}")).unwrap_or_default();
-        let path = format!("/api/v1/rollouts/{}/rollback?force={}{to}", self.plugin, self.force);
+        let path = format!("/api/v1/rollouts/{}/rollback", segment(&self.plugin));
+        let path = with_query(&path, [("force", switch(self.force)), ("to", self.to)]);
         let answer = super::block_on(self.connection.ask(Method::POST, &path, None, &[]))?;
         let rollout = &answer.body.data;
         let what = match rollout["takenBack"].as_str() {
@@ -130,7 +141,10 @@ impl Rollouts {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut list = super::block_on(self.connection.ask(Method::GET, "/api/v1/rollouts", None, &[]))?.body.data;
         if !self.output.json {
-            list.as_array_mut().into_iter().flatten().for_each(|row| row["others"] = json!(others(row)));
+            list.as_array_mut().into_iter().flatten().for_each(|row| {
+                row["others"] = json!(others(row));
+                row["without"] = json!(without(row));
+            });
         }
         let columns = [
             ("PLUGIN", "plugin"),
@@ -138,11 +152,23 @@ impl Rollouts {
             ("PERCENT", "percent"),
             ("TENANTS", "tenants"),
             ("OTHERS HAVE", "others"),
+            ("NOT MOVED", "without"),
             ("BACK TO", "backTo"),
             ("LOADED", "loaded"),
         ];
         self.output.list(&list, &columns, "nothing is rolled out by hand: tenants get the highest versions")
     }
+}
+
+/// Those that do not have what they are given, each once.
+fn without(rollout: &Value) -> Vec<&str> {
+    let each = ["notMoved", "unconfigured"].into_iter().flat_map(|key| rollout[key].as_array().into_iter().flatten());
+    let each: BTreeSet<&str> = each.filter_map(|outcome| outcome["tenant"].as_str()).collect();
+    each.into_iter().collect()
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
 }
 
 /// A line for each tenant that takes part and lacks a setting.
@@ -182,8 +208,10 @@ fn outcomes(rollout: &Value) -> String {
     unmoved(rollout).chain(others).map(line).chain(not_reached(rollout)).chain(way).collect()
 }
 
+/// Those that were named and not moved, then the others that it failed for.
 fn unmoved(rollout: &Value) -> impl Iterator<Item = &Value> {
-    rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == false)
+    let each = ["outcomes", "notMoved"].into_iter().flat_map(|key| rollout[key].as_array().into_iter().flatten());
+    each.filter(|outcome| outcome["moved"] == false)
 }
 
 fn not_reached(rollout: &Value) -> Option<String> {
@@ -198,8 +226,12 @@ fn not_reached(rollout: &Value) -> Option<String> {
 fn whole(rollout: &Value) -> anyhow::Result<()> {
     let without = unmoved(rollout).count() + texts(&rollout["notReached"]).len();
     let moved = rollout["outcomes"].as_array().into_iter().flatten().filter(|outcome| outcome["moved"] == true).count();
+    let beside = rollout["notMoved"].as_array().is_some_and(|others| !others.is_empty());
     let told = match (without, moved) {
         (0, _) => return Ok(()),
+        // Of how many is not known, as those that were moved are not told of.
+        (1, _) if beside => "it is decided, and 1 tenant has it not yet".to_owned(),
+        (without, _) if beside => format!("it is decided, and {without} tenants have it not yet"),
         (_, 0) => "it is decided, and none of those that it names has it yet".to_owned(),
         (1, moved) => format!("it is decided, and 1 of {} tenants has it not yet", moved + 1),
         (without, moved) => format!("it is decided, and {without} of {} tenants have it not yet", without + moved),

@@ -4,6 +4,7 @@ use anyhow::bail;
 use reqwest::Method;
 use serde_json::Value;
 
+use super::address::{Paging, segment, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -48,12 +49,8 @@ enum ScheduleCommand {
         plugin: String,
         /// The schedule's name in the manifest, as `nightly-report`
         schedule: String,
-        /// How many at most, up to 200
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// Go on where the last list ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
         #[command(flatten)]
         connection: Connection,
         #[command(flatten)]
@@ -89,13 +86,8 @@ impl Schedule {
                     _ => bail!("{told}"),
                 }
             }
-            ScheduleCommand::Runs { plugin, schedule, limit, cursor, connection, output } => {
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                query.append_pair("limit", &limit.to_string());
-                if let Some(cursor) = cursor {
-                    query.append_pair("cursor", &cursor);
-                }
-                let path = format!("{}?{}", path(&plugin, &schedule, "runs"), query.finish());
+            ScheduleCommand::Runs { plugin, schedule, paging, connection, output } => {
+                let path = with_query(&path(&plugin, &schedule, "runs"), paging.values());
                 let answer = super::block_on(connection.ask(Method::GET, &path, None, &[]))?.body;
                 let columns = [
                     ("TICK", "tick"),
@@ -116,8 +108,7 @@ impl Schedule {
 }
 
 fn path(plugin: &str, schedule: &str, what: &str) -> String {
-    let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("/api/v1/schedules/{}/{}/{what}", part(plugin), part(schedule))
+    format!("/api/v1/schedules/{}/{}/{what}", segment(plugin), segment(schedule))
 }
 
 fn told(plugin: &str, schedule: &str, run: &Value) -> String {

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::settings::Settings;
+use super::signals::Signals;
 use crate::app::App;
 use crate::config::{Config, DEMO_TENANT};
-use crate::http::{Server, Stop};
+use crate::http::Server;
 use crate::id::TenantId;
 use crate::registry::Served;
 
@@ -36,11 +37,20 @@ impl Serve {
         // A statement for each instance, at most, and what is beside them: so none waits for threads of other tenants.
         let threads = config.pool.instances as usize + 64;
         let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
-        runtime.block_on(serve(config))
+        let ended = runtime.block_on(serve(config));
+        let finish_by = *ended.as_ref().unwrap_or(&Instant::now());
+        let left = finish_by.saturating_duration_since(Instant::now());
+        // Dropped, it would wait for threads that may never end.
+        runtime.shutdown_timeout(left);
+        if !left.is_zero() && Instant::now() >= finish_by {
+            tracing::warn!("statements or other work did not finish in time; the host ends without them");
+        }
+        ended.map(drop)
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// Serves until the host is told to stop. Gives the moment until which threads that still work may go on.
+async fn serve(config: Config) -> anyhow::Result<Instant> {
     raise_file_limit();
     let listener = listen(config.listen, config.http.backlog).with_context(|| {
         format!("cannot listen on {}: is another host running there? Choose another with --listen", config.listen)
@@ -49,7 +59,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let compiler = std::env::current_exe().context("cannot find this program's own file, which compiles plugins")?;
     let app = App::start(config, compiler).await?;
     // Before anyone is told that the host is ready: who was told may stop it at once, or ask it over its socket.
-    let stop = stop_signals()?;
+    let signals = Signals::hear(&app.config().http).await?;
     let server = Server::new(app.clone());
     if let Err(error) = announce(&app, address) {
         // Whoever started the host need not listen to it.
@@ -65,7 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let moving = tokio::spawn(async move { events.run().await });
     let schedules = app.schedules().clone();
     let keeping_time = tokio::spawn(async move { schedules.run().await });
-    server.serve(listener, stop).await;
+    server.serve(listener, signals.stop()).await;
     tokio::join!(app.events().stop(), app.schedules().stop());
     moving.abort();
     keeping_time.abort();
@@ -73,7 +83,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tending.abort();
     app.registry().flush().await;
     app.usage_flush().await;
-    Ok(())
+    tokio::select! {
+        () = app.sql().close() => {}
+        () = signals.time_is_up() => {
+            // Dropped, each would still be closed, one after the other. They go on from their logs at the next start.
+            std::mem::forget(app.clone());
+        }
+    }
+    Ok(signals.finish_by())
 }
 
 fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
@@ -119,38 +136,4 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
             config.log.filter
         )
     })
-}
-
-/// The first signal stops the host in order, the second at once.
-///
-/// # Errors
-///
-/// When the system gives no way to hear of signals.
-fn stop_signals() -> anyhow::Result<Stop<impl Future<Output = ()>, impl Future<Output = ()>>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let (told, heard) = watch::channel(0_u32);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            told.send_modify(|count| *count = count.saturating_add(1));
-            match *told.borrow() {
-                1 => tracing::info!("stopping: requests under way are finished first; a second signal stops at once"),
-                _ => tracing::warn!("stopping at once"),
-            }
-        }
-    });
-    let after = |signals| {
-        let mut heard = heard.clone();
-        async move {
-            // The task that tells never ends.
-            _ = heard.wait_for(|count| *count >= signals).await;
-        }
-    };
-    Ok(Stop { stop: after(1), now: after(2) })
 }

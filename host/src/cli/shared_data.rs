@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use super::address::{Paging, segment, with_query};
 use super::client::Connection;
 use super::output::Output;
 
@@ -13,9 +14,8 @@ use super::output::Output;
 pub(super) struct SharedData {
     /// The plugin's id, as `crm`
     plugin: String,
-    /// At most so many entries, up to 200
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -24,7 +24,8 @@ pub(super) struct SharedData {
 
 impl SharedData {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/shared-data?limit={}", self.plugin, self.limit);
+        let path = format!("/api/v1/plugins/{}/shared-data", segment(&self.plugin));
+        let path = with_query(&path, self.paging.values());
         let answer = super::block_on(self.connection.ask(Method::GET, &path, None, &[]))?;
         let columns = [
             ("NAMESPACE", "namespace"),
@@ -33,6 +34,7 @@ impl SharedData {
             ("BYTES", "bytes"),
             ("EXPIRES", "expiresAt"),
         ];
-        self.output.list(&answer.body.data, &columns, "nothing is shared")
+        self.output.list(&answer.body.data, &columns, "nothing is shared")?;
+        self.output.more(answer.body.next_cursor.as_deref(), "--cursor")
     }
 }

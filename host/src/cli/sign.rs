@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::hash::sha256;
+use crate::path::beside;
 use crate::registry::read_package;
 use crate::registry::trust::{
     Examined, PublicKey, SecretKey, Signature, Subject, appended, detached, examine, read_detached, split, stripped,
@@ -201,10 +202,4 @@ fn verify(file: &Path, key: Option<PublicKey>) -> anyhow::Result<()> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use super::address::segment;
 use super::client::{Answer, Connection};
 use super::output::Output;
 
@@ -62,7 +63,7 @@ impl Snapshot {
 
 impl Of {
     async fn list(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/snapshots", self.plugin);
+        let path = format!("/api/v1/plugins/{}/snapshots", segment(&self.plugin));
         let Answer { body, .. } = self.connection.ask(Method::GET, &path, None, &[]).await?;
         let columns =
             [("ID", "id"), ("DATA VERSION", "dataVersion"), ("PLUGIN VERSION", "pluginVersion"), ("BYTES", "bytes")];
@@ -72,7 +73,7 @@ impl Of {
 
 impl One {
     async fn restore(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/snapshots/{}/restore", self.plugin, self.id);
+        let path = format!("/api/v1/plugins/{}/snapshots/{}/restore", segment(&self.plugin), segment(&self.id));
         let Answer { body, .. } = self.connection.ask(Method::POST, &path, None, &[]).await?;
         let kept = match body.data["kept"].as_str() {
             Some(kept) => format!("; what was there is kept as {kept}"),
@@ -82,7 +83,7 @@ impl One {
     }
 
     async fn delete(self) -> anyhow::Result<()> {
-        let path = format!("/api/v1/plugins/{}/snapshots/{}", self.plugin, self.id);
+        let path = format!("/api/v1/plugins/{}/snapshots/{}", segment(&self.plugin), segment(&self.id));
         let Answer { body, .. } = self.connection.ask(Method::DELETE, &path, None, &[]).await?;
         self.output.told(&body.data, &format!("the snapshot {} is removed", self.id))
     }

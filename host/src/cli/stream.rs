@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
+use super::address::with_query;
 use super::client::{Connection, NoAnswer};
 use super::logs::is_closed;
 use crate::log::{json_line, visible};
@@ -84,11 +85,7 @@ impl Stream {
     }
 
     fn path(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if let Some(topics) = &self.topics {
-            query.append_pair("topics", topics);
-        }
-        format!("/api/v1/stream?{}", query.finish())
+        with_query("/api/v1/stream", [("topics", self.topics.clone())])
     }
 
     /// Prints the messages of a piece. True where what was missed ends in it.

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::json;
 
+use super::address::with_query;
 use super::client::Connection;
 use super::output::Output;
 
@@ -50,12 +51,7 @@ impl Tenant {
                 output.told(&answer.body.data, &format!("tenant {id} made"))
             }
             Action::List { limit, after, connection, output } => {
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                query.append_pair("limit", &limit.to_string());
-                if let Some(after) = &after {
-                    query.append_pair("cursor", after);
-                }
-                let path = format!("/api/v1/tenants?{}", query.finish());
+                let path = with_query("/api/v1/tenants", [("limit", Some(limit.to_string())), ("cursor", after)]);
                 let answer = super::block_on(connection.ask(Method::GET, &path, None, &[]))?;
                 let columns = [("TENANT", "id"), ("ORIGIN", "origin"), ("MADE", "createdAt")];
                 output.list(&answer.body.data, &columns, "there are no tenants: tenon tenant create ID makes one")?;

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::address::segment;
 use super::client::Connection;
 use super::output::Output;
 use super::sign::public_key;
@@ -29,7 +30,7 @@ struct Common {
 
 #[derive(clap::Subcommand)]
 enum TrustCommand {
-    /// Trust a key.
+    /// Trust a key; one that is trusted already, for further plugins.
     Add {
         /// What you call it, as `acme`
         name: String,
@@ -64,7 +65,9 @@ impl Trust {
                 let body = json!({ "name": name, "publicKey": key, "plugins": plugins });
                 let answer =
                     super::block_on(common.connection.ask(Method::POST, "/api/v1/trust", Some(body), &[]))?.body;
-                common.output.told(&answer.data, &format!("{name} may sign {}", plugins.join(", ")))
+                let all: Vec<&str> =
+                    answer.data["plugins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                common.output.told(&answer.data, &format!("{name} may sign {}", all.join(", ")))
             }
             TrustCommand::List { common } => {
                 let answer = super::block_on(common.connection.ask(Method::GET, "/api/v1/trust", None, &[]))?.body;
@@ -93,9 +96,4 @@ impl Trust {
             }
         }
     }
-}
-
-/// A text as one segment of a path.
-fn segment(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

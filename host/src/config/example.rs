@@ -26,7 +26,6 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("breaker", BreakerConfig::FIELDS),
     ("pool", PoolConfig::FIELDS),
     ("loader", LoaderConfig::FIELDS),
-    ("grants", GrantsConfig::FIELDS),
     ("trust", TrustConfig::FIELDS),
     ("lifecycle", LifecycleConfig::FIELDS),
     ("events", EventsConfig::FIELDS),

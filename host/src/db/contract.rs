@@ -44,8 +44,10 @@ pub(super) async fn contract(db: &dyn ControlPlane) {
     events::an_event_is_taken_in_once_with_its_deliveries(db).await;
     events::deliveries_of_a_key_come_one_after_the_other(db).await;
     events::who_is_not_there_is_waited_for_without_an_attempt(db).await;
+    events::what_is_given_back_is_due_and_has_not_waited(db).await;
     events::marks_of_outboxes_stay_until_they_are_removed(db).await;
     events::what_is_old_goes_and_what_is_not_delivered_stays(db).await;
+    events::who_is_spared_keeps_its_events_and_nobody_elses(db).await;
     schedules::a_tick_has_one_run_whoever_comes_first(db).await;
     schedules::one_run_is_open_at_a_time(db).await;
     schedules::a_run_is_begun_again_when_its_lease_is_over(db).await;
@@ -53,6 +55,7 @@ pub(super) async fn contract(db: &dyn ControlPlane) {
     schedules::old_runs_go_and_open_ones_stay(db).await;
     notifications::each_is_kept_once_and_read_by_each_reader(db).await;
     notifications::what_went_is_known_by_its_last_sequence(db).await;
+    notifications::who_is_spared_keeps_its_notifications(db).await;
     trust::a_key_is_trusted_under_one_name_until_it_is_removed(db).await;
     trust::highest_versions_stay_and_kept_ones_are_replaced(db).await;
     keys::keys_are_made_and_end(db).await;

@@ -50,6 +50,16 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// No connection or no lock was free in time. It passes: others hold them, or the disk takes its time.
+    #[error(
+        "the control plane could not do {operation} in time: another process holds it, there is more to do than it can, \
+         or its disk is slow; look at these, or raise db.busy_wait_ms and db.acquire_timeout_ms"
+    )]
+    Busy {
+        operation: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
     /// The task that ran the operation ended early. Whether the change was made is not known.
     #[error("{operation} was broken off before the control plane had answered")]
     BrokenOff {
@@ -62,9 +72,10 @@ pub enum DbError {
 impl DbError {
     /// Makes a closure for `map_err` that names the operation.
     pub(super) fn during(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| match is_disk_full(&source) {
-            true => Self::DiskFull { operation, source },
-            false => Self::Query { operation, source },
+        move |source| match source {
+            source if is_disk_full(&source) => Self::DiskFull { operation, source },
+            source if is_busy(&source) => Self::Busy { operation, source },
+            source => Self::Query { operation, source },
         }
     }
 
@@ -105,6 +116,11 @@ impl DbError {
 /// SQLITE_FULL, or SQLITE_IOERR_SHMSIZE, which is the same for the index of the write-ahead log.
 fn is_disk_full(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(13) || extended_code(error) == Some(4874)
+}
+
+/// The pool gave no connection within `db.acquire_timeout_ms`, or SQLITE_BUSY or SQLITE_LOCKED after `db.busy_wait_ms`.
+fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut) || matches!(primary_code(error), Some(5 | 6))
 }
 
 /// SQLite's primary result code, the low byte of the extended one.

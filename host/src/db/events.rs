@@ -48,11 +48,12 @@ pub struct StoredEvent {
     pub data: String,
 }
 
-/// Which events are wanted. What is none does not matter.
+/// Which events are wanted. `None` matches any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
     /// Empty for those of the whole installation.
     pub tenant: Option<String>,
+    /// A pattern, in which `*` stands for any one word.
     pub topic: Option<String>,
     pub source: Option<String>,
     pub subject: Option<String>,
@@ -130,6 +131,9 @@ pub enum Outcome {
     Wait {
         due: Timestamp,
     },
+    /// Whoever claimed it stops and did not get to its end. That is no attempt, and says nothing of its subscriber: it is
+    /// due at once, and has waited for no longer than it had.
+    GivenBack,
     /// It is given up, after one more attempt or without.
     Dead {
         attempted: bool,
@@ -152,11 +156,12 @@ pub struct DeadLetter {
     pub event: StoredEvent,
 }
 
-/// Which dead letters are wanted. What is none does not matter.
+/// Which dead letters are wanted. `None` matches any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadFilter {
     pub tenant: Option<String>,
     pub subscriber: Option<String>,
+    /// A pattern, in which `*` stands for any one word.
     pub topic: Option<String>,
     pub before: Option<i64>,
 }
@@ -164,6 +169,8 @@ pub struct DeadFilter {
 /// What is no longer kept. Events that are still to be delivered stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPrune {
+    /// Tenants whose events stay, however many: one of theirs may arrive once more, and is known only while it is kept.
+    pub spared: Vec<String>,
     /// Events that arrived before.
     pub events: Timestamp,
     /// Events of one tenant.
@@ -193,7 +200,10 @@ pub trait Events {
     /// Takes events in, in their order. Those whose id is known stay as they are. Gives the number of new deliveries.
     async fn event_add(&self, events: Vec<NewEvent>) -> Result<usize, DbError>;
 
-    /// The same for one that another system sends, unless it sent it before.
+    /// What became of a request that was made before under this key; none if there was none.
+    async fn event_requested(&self, tenant: &str, request: &EventRequest) -> Result<Option<Requested>, DbError>;
+
+    /// The same as [`Events::event_add`] for one that another system sends, unless it sent it before.
     async fn event_request(&self, request: EventRequest, event: NewEvent) -> Result<Requested, DbError>;
 
     /// The latest events that fit, the newest first.
@@ -233,6 +243,31 @@ pub trait Events {
     async fn event_prune(&self, prune: EventPrune) -> Result<bool, DbError>;
 }
 
+/// What a [`StoredEvent`] is read from.
+macro_rules! event_columns {
+    () => {
+        "event.sequence, event.id, event.tenant, event.source, event.topic, event.key, event.subject, event.at_us, \
+         event.correlation_id, event.hops, event.data"
+    };
+}
+pub(super) use event_columns;
+
+/// Whether a topic is one that a pattern means, in which `*` stands for exactly one word: so many words has the topic
+/// then.
+macro_rules! topic_is {
+    ($pattern:literal) => {
+        concat!(
+            "(event.topic GLOB ",
+            $pattern,
+            " AND length(event.topic) - length(replace(event.topic, '.', '')) = length(",
+            $pattern,
+            ") - length(replace(",
+            $pattern,
+            ", '.', '')))"
+        )
+    };
+}
+
 pub(super) const OUTBOX_MARK: &str = "\
     INSERT INTO event_outbox (tenant, plugin, marked_at_us) VALUES ($1, $2, $3) \
     ON CONFLICT (tenant, plugin) DO UPDATE SET marked_at_us = excluded.marked_at_us";
@@ -246,11 +281,16 @@ pub(super) const EVENT_INSERT: &str = "\
     INSERT INTO event (id, tenant, source, topic, key, subject, at_us, correlation_id, hops, data, stored_at_us) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING RETURNING sequence";
 
-pub(super) const EVENT_LIST: &str = "\
-    SELECT sequence, id, tenant, source, topic, key, subject, at_us, correlation_id, hops, data FROM event \
-    WHERE ($1 IS NULL OR tenant = $1) AND ($2 IS NULL OR topic = $2) AND ($3 IS NULL OR source = $3) \
-      AND ($4 IS NULL OR subject = $4) AND ($5 IS NULL OR correlation_id = $5) AND ($6 IS NULL OR sequence < $6) \
-    ORDER BY sequence DESC LIMIT $7";
+pub(super) const EVENT_LIST: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM event \
+     WHERE ($1 IS NULL OR tenant = $1) AND ($2 IS NULL OR ",
+    topic_is!("$2"),
+    ") AND ($3 IS NULL OR source = $3) \
+       AND ($4 IS NULL OR subject = $4) AND ($5 IS NULL OR correlation_id = $5) AND ($6 IS NULL OR sequence < $6) \
+     ORDER BY sequence DESC LIMIT $7"
+);
 
 pub(super) const EVENT_REQUEST_FETCH: &str =
     "SELECT sha256, event FROM event_request WHERE tenant = $1 AND principal = $2 AND key = $3";
@@ -277,12 +317,13 @@ pub(super) const DELIVERY_CLAIM: &str = "\
           AND subscriber NOT IN (SELECT value FROM json_each($5)) \
         ORDER BY due_us, sequence LIMIT $6)";
 
-pub(super) const DELIVERY_CLAIMED: &str = "\
-    SELECT delivery.sequence AS delivery, delivery.subscriber, delivery.attempts, delivery.waiting_us, \
-        delivery.last_error, event.sequence, event.id, event.tenant, event.source, event.topic, event.key, \
-        event.subject, event.at_us, event.correlation_id, event.hops, event.data \
-    FROM delivery JOIN event ON event.sequence = delivery.event \
-    WHERE delivery.tenant = $1 AND delivery.behind = 0 AND delivery.lease = $2 ORDER BY delivery.sequence";
+pub(super) const DELIVERY_CLAIMED: &str = concat!(
+    "SELECT delivery.sequence AS delivery, delivery.subscriber, delivery.attempts, delivery.waiting_us, \
+        delivery.last_error, ",
+    event_columns!(),
+    " FROM delivery JOIN event ON event.sequence = delivery.event \
+     WHERE delivery.tenant = $1 AND delivery.behind = 0 AND delivery.lease = $2 ORDER BY delivery.sequence"
+);
 
 pub(super) const DELIVERY_NEXT: &str = "\
     SELECT min(CASE WHEN leased_us > due_us THEN leased_us ELSE due_us END) FROM delivery \
@@ -304,6 +345,10 @@ pub(super) const DELIVERY_WAIT: &str = "\
     UPDATE delivery SET leased_us = NULL, lease = NULL, waiting_us = coalesce(waiting_us, $4), due_us = $3 \
     WHERE sequence = $1 AND lease = $2";
 
+/// Due since when it was, so it keeps its place among those that are due.
+pub(super) const DELIVERY_GIVE_BACK: &str =
+    "UPDATE delivery SET leased_us = NULL, lease = NULL WHERE sequence = $1 AND lease = $2";
+
 pub(super) const DEAD_LETTER_INSERT: &str = "\
     INSERT INTO dead_letter (event, tenant, subscriber, attempts, error, died_at_us) \
     SELECT event, tenant, subscriber, attempts + $3, $4, $5 FROM delivery WHERE sequence = $1 AND lease = $2 \
@@ -314,18 +359,21 @@ macro_rules! dead_letter {
     ($rest:literal) => {
         concat!(
             "SELECT dead_letter.sequence AS letter, dead_letter.subscriber, dead_letter.attempts, dead_letter.error, \
-                dead_letter.died_at_us, event.sequence, event.id, event.tenant, event.source, event.topic, event.key, \
-                event.subject, event.at_us, event.correlation_id, event.hops, event.data \
-             FROM dead_letter JOIN event ON event.sequence = dead_letter.event ",
+                dead_letter.died_at_us, ",
+            event_columns!(),
+            " FROM dead_letter JOIN event ON event.sequence = dead_letter.event ",
             $rest
         )
     };
 }
 
-pub(super) const DEAD_LETTER_LIST: &str = dead_letter!(
-    "WHERE ($1 IS NULL OR dead_letter.tenant = $1) AND ($2 IS NULL OR dead_letter.subscriber = $2) \
-       AND ($3 IS NULL OR event.topic = $3) AND ($4 IS NULL OR dead_letter.sequence < $4) \
-     ORDER BY dead_letter.sequence DESC LIMIT $5"
+pub(super) const DEAD_LETTER_LIST: &str = concat!(
+    dead_letter!(
+        "WHERE ($1 IS NULL OR dead_letter.tenant = $1) AND ($2 IS NULL OR dead_letter.subscriber = $2) \
+           AND ($3 IS NULL OR "
+    ),
+    topic_is!("$3"),
+    ") AND ($4 IS NULL OR dead_letter.sequence < $4) ORDER BY dead_letter.sequence DESC LIMIT $5"
 );
 
 pub(super) const DEAD_LETTER_FETCH: &str =
@@ -336,7 +384,7 @@ pub(super) const DEAD_LETTER_DELETE: &str = "\
 
 pub(super) const EVENT_PRUNE: &str = "\
     DELETE FROM event WHERE sequence IN ( \
-        SELECT sequence FROM event WHERE stored_at_us < $1 \
+        SELECT sequence FROM event WHERE stored_at_us < $1 AND tenant NOT IN (SELECT value FROM json_each($3)) \
           AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.event = event.sequence) \
           AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.event = event.sequence) \
         ORDER BY stored_at_us LIMIT $2)";

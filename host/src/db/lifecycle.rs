@@ -86,8 +86,8 @@ pub trait Lifecycle {
     /// Notes that a version runs for a tenant, and that those `instead_of` which it does no longer do.
     async fn activation_put(&self, row: Activation, instead_of: Vec<String>) -> Result<(), DbError>;
 
-    /// Forgets every version of a plugin that runs for a tenant.
-    async fn activation_delete(&self, tenant: &str, plugin: &str) -> Result<(), DbError>;
+    /// Forgets every version of a plugin that runs for a tenant. False if none did.
+    async fn activation_delete(&self, tenant: &str, plugin: &str) -> Result<bool, DbError>;
 
     /// Writes failures down and adds numbers to those that were, all or nothing. Forgets the failures of each plugin
     /// and tenant that are older than their last [`PLUGIN_ERRORS`].

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+use super::events::event_columns;
 use super::rows::Micros;
 use super::{DbError, StoredEvent};
 
@@ -83,6 +84,9 @@ pub struct StreamPosition {
 /// What is no longer kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationPrune {
+    /// Tenants whose notifications stay, however many: one of theirs may arrive once more, and is known only while it is
+    /// kept.
+    pub spared: Vec<String>,
     /// Notifications that arrived before.
     pub before: Timestamp,
     /// Those of one recipient.
@@ -172,7 +176,8 @@ pub(super) const NOTIFICATION_FETCH: &str = notification!(
 
 pub(super) const NOTIFICATION_PRUNE: &str = "\
     DELETE FROM notification WHERE sequence IN \
-        (SELECT sequence FROM notification WHERE stored_at_us < $1 ORDER BY stored_at_us LIMIT $2)";
+        (SELECT sequence FROM notification WHERE stored_at_us < $1 AND tenant NOT IN (SELECT value FROM json_each($3)) \
+         ORDER BY stored_at_us LIMIT $2)";
 
 pub(super) const RECIPIENT_COUNT: &str =
     "SELECT tenant, recipient FROM notification GROUP BY tenant, recipient HAVING count(*) > $1";
@@ -199,9 +204,8 @@ pub(super) const STREAM_BOUNDS: &str = "\
         coalesce((SELECT sequence FROM stream_gone WHERE tenant = $1 AND kind = 'event'), 0), \
         coalesce((SELECT sequence FROM stream_gone WHERE tenant = $1 AND kind = 'notification'), 0)";
 
-pub(super) const STREAM_EVENTS: &str = "\
-    SELECT sequence, id, tenant, source, topic, key, subject, at_us, correlation_id, hops, data FROM event \
-    WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+pub(super) const STREAM_EVENTS: &str =
+    concat!("SELECT ", event_columns!(), " FROM event WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");
 
 pub(super) const STREAM_NOTIFICATIONS: &str = notification!(
     "NULL",

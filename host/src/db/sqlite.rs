@@ -109,18 +109,18 @@ async fn uncancelled<T: Send + 'static>(
 
 /// Writes all of it or nothing, and runs to its end. A connection on which that failed is closed: after a full disk it
 /// may believe that it is still within the transaction.
-async fn transaction(
+async fn transaction<T: Send + 'static>(
     writer: &SqlitePool,
     operation: &'static str,
-    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + 'static,
-) -> Result<(), DbError> {
+    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
+) -> Result<T, DbError> {
     let writer = writer.clone();
     uncancelled(operation, async move {
         let mut connection = writer.acquire().await?;
         let written = async {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            work(&mut transaction).await?;
-            transaction.commit().await
+            let done = work(&mut transaction).await?;
+            transaction.commit().await.map(|()| done)
         };
         written.await.inspect_err(|_| connection.close_on_drop())
     })

@@ -45,6 +45,10 @@ pub trait Trust {
     /// Adds a key. False when there is one of that name, or the same key under another; then nothing changes.
     async fn trusted_key_add(&self, key: TrustedKey) -> Result<bool, DbError>;
 
+    /// Lets a key sign these plugins instead of those that it was read with. False when it is no longer as it was read;
+    /// then nothing changes.
+    async fn trusted_key_alter(&self, read: TrustedKey, plugins: Vec<String>) -> Result<bool, DbError>;
+
     /// Removes the key of this name and gives it, if there was one.
     async fn trusted_key_remove(&self, name: &str) -> Result<Option<TrustedKey>, DbError>;
 
@@ -67,6 +71,9 @@ pub(super) const TRUSTED_KEY_LIST: &str =
 
 pub(super) const TRUSTED_KEY_INSERT: &str = "\
     INSERT INTO trusted_key (name, public_key, plugins, added_at_us) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+pub(super) const TRUSTED_KEY_UPDATE: &str =
+    "UPDATE trusted_key SET plugins = $4 WHERE name = $1 AND public_key = $2 AND plugins = $3";
 
 pub(super) const TRUSTED_KEY_DELETE: &str =
     "DELETE FROM trusted_key WHERE name = $1 RETURNING name, public_key, plugins, added_at_us";

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::plugins;
 use super::server::Full;
 use crate::db::DbError;
+use crate::log::chain;
 use crate::registry::NotReady;
 use crate::runtime::CallFailure;
 
@@ -34,13 +35,15 @@ impl WrongField {
 #[derive(Debug, Clone)]
 pub struct ApiError {
     pub status: StatusCode,
-    pub code: String,
+    pub code: Box<str>,
     pub message: String,
     pub fields: Vec<WrongField>,
     /// Further facts, as JSON.
     pub details: Option<Box<serde_json::value::RawValue>>,
     pub headers: Option<Box<HeaderMap>>,
     pub cause: Option<HiddenCause>,
+    /// What was asked for, for the audit log: what of a body may be written down.
+    pub wanted: Option<Box<serde_json::Value>>,
 }
 
 /// Why a request failed inside the host. It travels in the answer's extensions to where it is logged, and no
@@ -48,12 +51,17 @@ pub struct ApiError {
 #[derive(Debug, Clone)]
 pub struct HiddenCause(pub Box<str>);
 
-/// The code of a failure. It travels in the answer's extensions to whoever writes down how a request ended.
+/// How a request was refused. It travels in the answer's extensions to whoever writes down how a request ended.
 #[derive(Debug, Clone)]
-pub struct ErrorCode(pub String);
+pub struct Refusal {
+    pub code: String,
+    /// As the client is told.
+    pub reason: String,
+    pub wanted: Option<Box<serde_json::Value>>,
+}
 
 impl ApiError {
-    pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Box<str>>, message: impl Into<String>) -> Self {
         Self {
             status,
             code: code.into(),
@@ -62,6 +70,7 @@ impl ApiError {
             details: None,
             headers: None,
             cause: None,
+            wanted: None,
         }
     }
 
@@ -75,6 +84,16 @@ impl ApiError {
         Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
     }
 
+    /// 422 for one field.
+    pub fn wrong_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![WrongField { field: field.into(), message: message.into() }])
+    }
+
+    /// 503: a tenant's data cannot be read or changed now; the message says why.
+    pub fn data_unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "data_unavailable", message)
+    }
+
     pub fn not_found(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
@@ -82,9 +101,14 @@ impl ApiError {
     /// A fault of the host's own. The cause is logged under the correlation id and not told.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         let message = "the host could not do this; the log has the reason under the correlation id";
-        let cause = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-        let cause = HiddenCause(cause.collect::<Vec<_>>().join(": ").into());
+        let cause = HiddenCause(chain(error).into());
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message) }
+    }
+
+    /// Lets the audit log say what was asked for. Never with secrets.
+    pub fn wanting(mut self, wanted: serde_json::Value) -> Self {
+        self.wanted = Some(Box::new(wanted));
+        self
     }
 
     pub fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
@@ -93,17 +117,26 @@ impl ApiError {
     }
 }
 
-/// What the control plane could not do. A full disk is told as what it is, because it passes.
+/// What the control plane could not do. What passes is told as what it is: a full disk, and a database that is busy.
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         let internal = Self::internal(&error);
         match error {
             DbError::DiskFull { .. } => Self {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                code: "storage_full".to_owned(),
+                code: "storage_full".into(),
                 message: "the disk of the host is full; the operator must free space, then it works again".to_owned(),
                 ..internal
             },
+            DbError::Busy { .. } => {
+                let busy = Self {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    code: "unavailable".into(),
+                    message: "the host's own database does not answer in time; try again".to_owned(),
+                    ..internal
+                };
+                busy.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
             _ => internal,
         }
     }
@@ -195,7 +228,8 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default());
-        response.extensions_mut().insert(ErrorCode(self.code));
+        let Self { code, message: reason, wanted, .. } = self;
+        response.extensions_mut().insert(Refusal { code: code.into(), reason, wanted });
         if let Some(headers) = self.headers {
             response.headers_mut().extend(*headers);
         }
@@ -263,5 +297,18 @@ mod tests {
         assert_eq!(told("is required"), "role is required");
         assert_eq!(told("there is no role `bad`"), "role: there is no role `bad`");
         assert_eq!(told("\"a b\" is not a role"), "role: \"a b\" is not a role");
+    }
+    #[test]
+    fn a_control_plane_that_does_not_answer_in_time_is_unavailable_for_now() {
+        let late = DbError::Busy { operation: "tenant_ensure", source: sqlx::Error::PoolTimedOut };
+        let answer = ApiError::from(late);
+        let cause = answer.cause.clone().unwrap().0;
+        assert!(cause.contains("tenant_ensure") && cause.contains("timed out"), "the log says why: {cause}");
+        assert!(!answer.message.contains("tenant_ensure"), "{}", answer.message);
+        assert_eq!((answer.status, &*answer.code), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+        assert_eq!(answer.into_response().headers()[RETRY_AFTER], "1");
+
+        let broken = DbError::Query { operation: "tenant_ensure", source: sqlx::Error::PoolClosed };
+        assert_eq!(ApiError::from(broken).status, StatusCode::INTERNAL_SERVER_ERROR, "what does not pass by itself");
     }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use wasmtime::component::Val;
 
+use super::api::plugins;
 use super::envelope::{ApiError, Success};
 use super::identity::Caller;
 use super::server::Draining;
@@ -87,8 +88,8 @@ pub async fn health(State(app): State<Arc<App>>, started_at: Timestamp) -> Respo
     let unavailable = failing.values().filter(|failures| **failures >= app.runtime().breaker().failures).count();
     let plugins = Plugins {
         loaded: snapshot.plugins().len(),
-        active: snapshot.active_count(),
-        rejected: snapshot.rejected().len(),
+        active: plugins::active_count(app.registry(), &snapshot),
+        rejected: plugins::refused(&snapshot, &app.registry().compiling()).count(),
     };
     let failing = Failing { degraded: failing.len() - unavailable, unavailable };
     let (version, started_at) = (env!("CARGO_PKG_VERSION"), started_at.to_string());
@@ -115,7 +116,7 @@ pub async fn ready(State(app): State<Arc<App>>, draining: Draining) -> Response 
 fn not_ready(error: &dyn std::error::Error) -> ApiError {
     let answer = ApiError::internal(error);
     let message = "the control plane's database does not answer".to_string();
-    ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "not_ready".to_string(), message, ..answer }
+    ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "not_ready".into(), message, ..answer }
 }
 
 /// `GET /plugins/{id}/health`: 503 when it is unavailable.

@@ -35,14 +35,14 @@ pub async fn dispatch(State(app): State<Arc<App>>, request: Request) -> Response
         Ok(identity) => Arc::new(identity),
         Err(error) => return error.into_response(),
     };
-    let owner = Owner(identity.tenant.clone());
+    let caller = identity.clone();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut told = Told::default();
     let answered = answer(&app, identity, request, &mut told).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     told.write(response.headers_mut());
-    app.events().requested(&owner.0, split(uri.path()).0, method.as_str(), response.status().as_u16());
-    response.extensions_mut().insert(owner);
+    app.events().requested(&caller, split(uri.path()).0, method.as_str(), response.status().as_u16());
+    response.extensions_mut().insert(Owner(caller.tenant.clone()));
     response
 }
 

@@ -1,8 +1,10 @@
 //! Every route of the host, with the rule that says who may use it.
 //!
 //! A route cannot be written without its rule. The guard made from it finds out who is asking, compares what they may
-//! do, and writes down every attempt to change something: what was changed ([`Changed`]), or why not.
+//! do, and writes down every attempt to change something: what was changed ([`Changed`]), or what was asked for and why
+//! not ([`asked`]).
 
+mod asked;
 mod changed;
 
 use std::sync::Arc;
@@ -16,8 +18,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use hyper::body::Body as _;
 use jiff::Timestamp;
 
+use self::asked::Asked;
 pub use self::changed::Changed;
-use super::envelope::{ApiError, ErrorCode};
+use super::envelope::{ApiError, Refusal};
 use super::identity::{Caller, Origin, Reach, correlation};
 use crate::app::App;
 use crate::db::AuditEntry;
@@ -135,9 +138,9 @@ async fn guard(State((app, rule)): State<(Arc<App>, Rule)>, request: Request, ne
     }
 }
 
-async fn guarded(app: Arc<App>, rule: Rule, mut request: Request, next: Next, changes: bool) -> Response {
+async fn guarded(app: Arc<App>, rule: Rule, request: Request, next: Next, changes: bool) -> Response {
     let correlation_id = correlation(request.headers()).to_string();
-    let path = request.uri().path().to_owned();
+    let (mut request, asked) = Asked::of(request).await;
     let (headers, origin) = (request.headers().clone(), Origin::of(&request));
     let (caller, response) = match rule.admit(&app, &headers, origin).await {
         Ok(caller) => {
@@ -147,14 +150,14 @@ async fn guarded(app: Arc<App>, rule: Rule, mut request: Request, next: Next, ch
         Err((error, caller)) => (caller, unread(&request, error).into_response()),
     };
     match caller.filter(|_| changes) {
-        Some(caller) => written_down(&app, rule, &caller, correlation_id, path, response).await,
+        Some(caller) => written_down(&app, rule, &caller, correlation_id, asked, response).await,
         // Of strangers nothing is kept: they could fill the log.
         None => response,
     }
 }
 
 /// The refusal of a request whose body nobody has read: over HTTP/1 it is the last on its connection, and says so, lest
-/// the client sends the next one into it.
+/// the client send the next one into it.
 pub(super) fn unread(request: &Request, error: ApiError) -> ApiError {
     if request.version() >= Version::HTTP_2 || request.body().is_end_stream() {
         return error;
@@ -168,14 +171,12 @@ async fn written_down(
     rule: Rule,
     caller: &Caller,
     correlation_id: String,
-    path: String,
+    asked: Asked,
     mut response: Response,
 ) -> Response {
-    let changed = response.extensions_mut().remove().unwrap_or_else(|| Changed::new(path));
-    let outcome = match response.extensions().get::<ErrorCode>() {
-        Some(ErrorCode(code)) => code.clone(),
-        None => "done".to_owned(),
-    };
+    let refusal: Option<Refusal> = response.extensions_mut().remove();
+    let outcome = refusal.as_ref().map_or_else(|| "done".to_owned(), |refusal| refusal.code.clone());
+    let changed = response.extensions_mut().remove().unwrap_or_else(|| asked.came_to(refusal));
     let entry = AuditEntry {
         at: Timestamp::now(),
         actor: caller.principal.name.clone(),

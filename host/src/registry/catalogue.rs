@@ -14,14 +14,23 @@ use super::directory::{self, Found, Identity};
 use super::manifest::Manifest;
 use super::package;
 use super::rejected::Rejected;
-use crate::config::LoaderConfig;
+use super::trust;
+use crate::config::{LoaderConfig, TrustConfig};
 use crate::hash::sha256_hex;
 
 /// A directory of plugins.
 pub struct Catalogue {
     directory: PathBuf,
-    limits: LoaderConfig,
+    limits: Limits,
     known: Mutex<HashMap<String, (Identity, Arc<Entry>)>>,
+}
+
+/// What of a file is read, as the loader has it.
+#[derive(Clone)]
+struct Limits {
+    loader: LoaderConfig,
+    /// `trust.signatures`.
+    signatures: usize,
 }
 
 /// One file of it.
@@ -35,8 +44,8 @@ pub struct Entry {
 }
 
 impl Catalogue {
-    pub fn new(directory: PathBuf, limits: LoaderConfig) -> Self {
-        Self { directory, limits, known: Mutex::default() }
+    pub fn new(directory: PathBuf, loader: LoaderConfig, trust: &TrustConfig) -> Self {
+        Self { directory, limits: Limits { loader, signatures: trust.signatures }, known: Mutex::default() }
     }
 
     /// Every plugin file, by name. A directory that does not exist is an empty catalogue.
@@ -49,7 +58,7 @@ impl Catalogue {
         let (directory, limits) = (self.directory.clone(), self.limits.clone());
         let mut before = std::mem::take(&mut *known);
         let read = tokio::task::spawn_blocking(move || {
-            let listing = match directory::list(&directory, limits.files, &HashSet::new()) {
+            let listing = match directory::list(&directory, limits.loader.files, &HashSet::new()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 listing => listing?,
             };
@@ -81,7 +90,7 @@ impl Catalogue {
     ///
     /// Why the file cannot be read, or that it holds something else by now.
     pub async fn content(&self, entry: &Arc<Entry>) -> Result<Content, String> {
-        let (entry, limit) = (entry.clone(), self.limits.file_bytes);
+        let (entry, limit) = (entry.clone(), self.limits.loader.file_bytes);
         let read = move || {
             let component = directory::read_regular(&entry.path, limit).map_err(|error| error.to_string())?.bytes;
             if entry.sha256 != Some(sha256_hex(&component)) {
@@ -96,19 +105,22 @@ impl Catalogue {
     }
 }
 
-fn read(found: &Found, limits: &LoaderConfig) -> Entry {
+fn read(found: &Found, limits: &Limits) -> Entry {
     let mut sha256 = None;
     let manifest = parse(found, limits, &mut sha256);
     let manifest = manifest.map_err(|reason| Rejected::new(found.name.clone(), None, None, &reason).reason);
     Entry { file_name: found.name.clone(), path: found.path.clone(), sha256, manifest }
 }
 
-fn parse(found: &Found, limits: &LoaderConfig, sha256: &mut Option<String>) -> Result<Manifest, String> {
-    let file = directory::read_regular(&found.path, limits.file_bytes).map_err(|error| error.to_string())?;
+fn parse(found: &Found, limits: &Limits, sha256: &mut Option<String>) -> Result<Manifest, String> {
+    let Limits { loader, signatures } = limits;
+    let file = directory::read_regular(&found.path, loader.file_bytes).map_err(|error| error.to_string())?;
     *sha256 = Some(sha256_hex(&file.bytes));
+    // Who signed it matters when it is installed; its manifest is read without the signatures, which stand behind it.
+    let split = trust::split(&file.bytes, *signatures).map_err(|error| error.to_string())?;
     let beside = directory::sidecar(&found.path);
     let name = beside.file_name().map(directory::shown).unwrap_or_default();
-    let beside = directory::read_regular(&beside, limits.file_bytes).ok().map(|file| file.bytes);
-    let package = package::read(&file.bytes, (&name, beside.as_deref()), limits.embedded_sql_bytes);
+    let beside = directory::read_regular(&beside, loader.file_bytes).ok().map(|file| file.bytes);
+    let package = package::read(split.payload, (&name, beside.as_deref()), loader.embedded_sql_bytes);
     Ok(package.map_err(|error| error.to_string())?.manifest)
 }

@@ -43,6 +43,9 @@ pub struct Compiler {
 /// The right to run one compiling process.
 pub struct Turn<'a>(#[expect(dead_code, reason = "it is given back when dropped")] SemaphorePermit<'a>);
 
+/// Machine code as our own compiling process gave it, and nobody else.
+pub struct Compiled(Vec<u8>);
+
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     #[error("the component does not compile: {0}")]
@@ -106,17 +109,29 @@ impl Compiler {
         }
     }
 
-    /// The component of these bytes, compiled, and kept for the next start.
+    /// The machine code of the component of these bytes.
     ///
     /// # Errors
     ///
     /// [`CompileError`] when the bytes are no valid component or compiling them takes too much.
-    pub async fn compile(&self, bytes: &[u8], sha256: &str, _turn: &Turn<'_>) -> Result<Component, CompileError> {
-        let code = process::run(&self.program, bytes, &self.limits, self.serving.subscribe()).await?;
-        if let Err(error) = self.cache.keep(sha256, &code) {
-            tracing::warn!(%error, sha256, "compiled code could not be kept: is the disk full? The next start compiles it again");
+    pub async fn compile(&self, bytes: &[u8], _turn: &Turn<'_>) -> Result<Compiled, CompileError> {
+        process::run(&self.program, bytes, &self.limits, self.serving.subscribe()).await.map(Compiled)
+    }
+
+    /// The component of the file with this hash, whose machine code this is; it is kept for the next start. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Load`] when it is not for this engine.
+    pub fn keep_and_load(&self, sha256: &str, Compiled(code): &Compiled) -> Result<Component, CompileError> {
+        if let Err(error) = self.cache.keep(sha256, code) {
+            tracing::warn!(
+                %error,
+                sha256,
+                "compiled code could not be kept: is the disk full? The next start compiles it again"
+            );
         }
-        self.load(&code)
+        self.load(code)
     }
 
     /// From now on compiling yields to everything else, also where it is under way.

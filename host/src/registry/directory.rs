@@ -51,6 +51,8 @@ pub enum Unfit {
     Kind(&'static str),
     #[error("it is a link that leads nowhere")]
     Dangling,
+    #[error("compiled components are not accepted; put the component itself here, as a `.wasm` file")]
+    Compiled,
     #[error("it cannot be looked at: {0}")]
     Unreadable(String),
 }
@@ -63,7 +65,14 @@ pub struct Listing {
     pub more: usize,
 }
 
-/// Looks at the `.wasm` entries: first those of `preferred`, then by name, `limit` in all. Blocks.
+/// Whether an entry of this name is looked at: a component's, or that of compiled code, which is told and never read.
+pub fn concerns(name: &[u8]) -> bool {
+    !name.starts_with(b".") && (name.ends_with(b".wasm") || name.ends_with(COMPILED))
+}
+
+const COMPILED: &[u8] = b".cwasm";
+
+/// Looks at the entries that [concern](concerns) the host: first those of `preferred`, then by name, `limit` in all. Blocks.
 ///
 /// # Errors
 ///
@@ -74,8 +83,7 @@ pub fn list(directory: &Path, limit: usize, preferred: &HashSet<String>) -> io::
     let mut all = 0;
     for entry in std::fs::read_dir(directory)? {
         let file_name = entry?.file_name();
-        let bytes = file_name.as_bytes();
-        if bytes.starts_with(b".") || !bytes.ends_with(b".wasm") {
+        if !concerns(file_name.as_bytes()) {
             continue;
         }
         all += 1;
@@ -140,6 +148,7 @@ pub fn unprintable(character: char) -> bool {
 /// An entry as it is now; none when it has gone since.
 pub fn found(name: String, path: PathBuf) -> Option<Found> {
     let file = match std::fs::metadata(&path) {
+        Ok(_) if path.as_os_str().as_bytes().ends_with(COMPILED) => Err(Unfit::Compiled),
         Ok(metadata) => regular(&metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             path.symlink_metadata().ok()?;

@@ -2,7 +2,8 @@
 //!
 //! Invariants: nothing lies under a name the host looks at before the loader has accepted it, and what the registry
 //! then refuses, because of what else is loaded, is taken out again, with what was there before put back. One
-//! installation at a time. A crash leaves at most hidden files, which the next installation removes.
+//! installation at a time, from the moment that its file is here as a whole: who sends slowly holds up nobody. A crash
+//! leaves at most hidden files (`.tenon-upload-…`), which a later installation removes once they are an hour old.
 
 mod remove;
 mod upload;
@@ -86,18 +87,30 @@ impl From<UninstallError> for InstallError {
 }
 
 impl Registry {
-    /// Begins an installation, once no other is under way.
+    /// Begins to take in a file.
     ///
     /// # Errors
     ///
     /// When the directory cannot be written.
     pub async fn upload(&self) -> Result<Upload, InstallError> {
-        let turn = self.installing.clone().lock_owned().await;
-        Ok(Upload::begin(&self.directory, self.loader.limits().file_bytes, turn).await?)
+        // What an installation keeps aside has the age of the file that it was.
+        if let Ok(_turn) = self.installing.try_lock() {
+            Upload::sweep(&self.directory).await.map_err(|source| self.unusable(source))?;
+        }
+        let begun = Upload::begin(&self.directory, self.loader.limits().file_bytes).await;
+        begun.map_err(|source| self.unusable(source))
     }
 
-    /// Has the loader judge what was uploaded, puts it into the directory and waits until it is taken. What is found out
-    /// of it on the way is noted in `sent`.
+    /// What could not be done in the directory, with the directory where it is not there at all.
+    fn unusable(&self, source: io::Error) -> InstallError {
+        match source.kind() {
+            io::ErrorKind::NotFound => RegistryError::Directory { directory: self.directory.clone(), source }.into(),
+            _ => source.into(),
+        }
+    }
+
+    /// Has the loader judge what was uploaded, once no other installation is under way, puts it into the directory and
+    /// waits until it is taken. What is found out of it on the way is noted in `sent`.
     ///
     /// # Errors
     ///
@@ -105,6 +118,7 @@ impl Registry {
     /// [`InstallError::Taken`] that its version is another. The directory is as it was before, then.
     pub async fn install(&self, upload: Upload, sent: &mut Sent) -> Result<Installed, InstallError> {
         let upload = upload.finish().await?;
+        let _turn = self.installing.clone().lock_owned().await;
         let found = directory::found(upload.name(), upload.component().to_owned());
         let found = found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let policy = Arc::new(self.policy(&mut *self.files.lock().await).await?);

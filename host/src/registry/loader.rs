@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::claims::Claims;
-use super::compile::{CompileError, Compiler, Compiling, Entry, UnderWay};
+use super::compile::{CompileError, Compiler, Compiling, Entry, Turn, UnderWay};
 use super::directory::{self, Found, ReadError, Unfit};
 use super::package::{self, Package, PackageError};
 use super::plugin::{self, Disagreements, Plugin};
@@ -193,7 +193,7 @@ impl Loader {
                     Some(component) => component,
                     None => {
                         entry.iter().for_each(Entry::begin);
-                        self.bench.compiler.compile(&opened.bytes, &opened.code, &turn).await?
+                        self.compile(&opened.bytes, &opened.code, &turn).await?
                     }
                 };
                 self.finish(found, opened, component, begun).await
@@ -218,6 +218,14 @@ impl Loader {
         step
     }
 
+    /// The component of these bytes with this hash, compiled anew. Its machine code is tens of MiB: it is written and
+    /// loaded on a thread of its own.
+    async fn compile(&self, bytes: &[u8], code: &str, turn: &Turn<'_>) -> Result<Component, LoadError> {
+        let compiled = self.bench.compiler.compile(bytes, turn).await?;
+        let (bench, code) = (self.bench.clone(), code.to_owned());
+        blocking(move || Ok(bench.compiler.keep_and_load(&code, &compiled)?)).await
+    }
+
     async fn finish(
         &self,
         found: &Found,
@@ -239,7 +247,7 @@ impl Loader {
         let (path, limit) = (found.path.clone(), self.bench.limits.file_bytes);
         let bytes = blocking(move || Ok(directory::read_regular(&path, limit)?.bytes)).await?;
         let turn = self.bench.compiler.turn().await;
-        let component = self.bench.compiler.compile(&bytes, &hex(&sha256(&bytes)), &turn).await?;
+        let component = self.compile(&bytes, &hex(&sha256(&bytes)), &turn).await?;
         let bench = self.bench.clone();
         blocking(move || {
             // Who it is has no bearing on its types and imports.

@@ -9,6 +9,7 @@ pub mod choices;
 mod claims;
 pub mod compile;
 pub mod contract;
+mod current;
 mod directory;
 pub mod endpoint;
 pub mod forget;
@@ -35,25 +36,22 @@ mod swap;
 pub mod trust;
 mod watch;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex as Lock, PoisonError, RwLock};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError, RwLock};
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use self::choices::Choices;
-use self::claims::Records;
 use self::lifecycle::Lifecycle;
-use self::settings::Settings;
-use self::swap::{SwapError, Swaps};
-use self::trust::{Policy, Settings as Trust, Versions};
+use self::trust::Settings as Trust;
 use self::watch::notice::{Hints, Notices};
-use self::watch::{Files, Next, Occasion};
+use self::watch::{Files, Occasion};
 
 pub use self::changes::DIRECTORY_OPERATIONS;
 pub use self::compile::{Compiler, Compiling};
@@ -70,6 +68,7 @@ pub use self::swap::Kept;
 use crate::config::Config;
 use crate::db::{ControlPlane, DbError};
 use crate::id::{PluginId, TenantId};
+use crate::log::chain;
 use crate::runtime::Runtime;
 use crate::seal::Seals;
 
@@ -87,7 +86,7 @@ pub struct Registry {
     lifecycle: Arc<Lifecycle>,
     /// Plugins whose tenants are to be moved in the background; one of them, where it is named.
     unsettled: Lock<BTreeSet<(PluginId, Option<TenantId>)>>,
-    /// The revision of the decisions that the snapshot was made with.
+    /// The revision of the decisions that the current snapshot was made with.
     decided: AtomicI64,
     changed: Notify,
     /// Opens what tenants have set in secret.
@@ -98,7 +97,11 @@ pub struct Registry {
     files: Mutex<Files>,
     /// Absent when nobody is to tell of changes.
     notices: Option<Notices>,
+    /// Why the last look at the whole directory came to nothing.
+    directory_problem: Lock<Option<String>>,
     current: RwLock<Arc<Snapshot>>,
+    /// See [`Self::is_complete`].
+    complete: tokio::sync::watch::Sender<bool>,
 }
 
 /// Why the plugins directory could not be taken over as a whole.
@@ -140,7 +143,9 @@ impl Registry {
             installing: Arc::default(),
             files: Mutex::default(),
             notices,
+            directory_problem: Lock::default(),
             current: RwLock::new(Arc::new(snapshot)),
+            complete: tokio::sync::watch::Sender::new(false),
         }
     }
 
@@ -170,7 +175,6 @@ impl Registry {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let loaded = self.files.lock().await.loaded();
         let mut told_until = Instant::now();
-        let mut failing = None;
         loop {
             // The directory may be another by now.
             self.follow_notices().await;
@@ -187,7 +191,7 @@ impl Registry {
             };
             let hints = self.notices.as_ref().map(Notices::take).unwrap_or_default();
             told_until = Instant::now();
-            failing = self.follow(occasion, &hints, failing).await;
+            self.follow(occasion, &hints).await;
         }
     }
 
@@ -197,81 +201,46 @@ impl Registry {
         }
     }
 
-    /// One look. What is wrong with the whole directory is logged once and given back, not at every look.
-    async fn follow(&self, occasion: Occasion, hints: &Hints, failing: Option<String>) -> Option<String> {
+    /// One look. What is wrong with the whole directory is kept, and logged once, not at every look.
+    async fn follow(&self, occasion: Occasion, hints: &Hints) {
         let preferred = self.files.lock().await.running();
         // A panic here is a fault of the host's, and no reason to stop following the directory.
         let look = AssertUnwindSafe(self.look(preferred, occasion, hints)).catch_unwind();
         let looked = look.await.unwrap_or_else(|_panic| Err(RegistryError::Panic));
-        let error = format!("{:#}", anyhow::Error::from(looked.err()?));
-        if failing.as_ref() != Some(&error) {
+        let problem = looked.err().map(|error| chain(&error));
+        let before = std::mem::replace(&mut *self.problem(), problem.clone());
+        if let Some(error) = problem.filter(|problem| before.as_ref() != Some(problem)) {
             tracing::error!(error, "the plugins directory cannot be followed; what runs goes on");
         }
-        Some(error)
+    }
+
+    fn problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.directory_problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the plugins directory is not followed now, if so: nothing that changes there counts.
+    pub fn directory_problem(&self) -> Option<String> {
+        self.problem().clone()
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Only with the lock on the files, so that nobody makes another meanwhile.
-    fn set_current(&self, snapshot: Snapshot) {
-        let snapshot = Arc::new(snapshot);
-        let before = {
-            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, snapshot.clone())
-        };
-        // What was answered under another configuration, whoever has written it down.
-        for (tenant, plugin) in snapshot.choices().settings().differing(before.choices().settings()) {
-            self.runtime.invalidate(tenant, plugin);
-        }
+    /// Whether each file that lay in the directory when the host started was loaded or refused. Before that a plugin
+    /// that is not in the snapshot may still come, and nobody may conclude from its absence that nothing is owed to it.
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
+    }
+
+    /// Waits until that is so. A file may take as long as it may be compiled, after its turn.
+    pub async fn complete(&self) {
+        // The sender is here, so that it cannot be gone.
+        _ = self.complete.subscribe().wait_for(|complete| *complete).await;
     }
 
     pub fn lifecycle(&self) -> &Arc<Lifecycle> {
         &self.lifecycle
-    }
-
-    /// Takes over what was decided and written down since: a new snapshot of the same plugins.
-    ///
-    /// # Errors
-    ///
-    /// When the control plane cannot be read; the old decisions stay.
-    pub async fn decide(&self) -> Result<(), DbError> {
-        // Nobody makes another snapshot meanwhile.
-        let _files = self.files.lock().await;
-        let choices = self.choices().await?;
-        self.set_current(self.snapshot().with_choices(choices));
-        Ok(())
-    }
-
-    /// Takes over what another process on the same database has decided, if it has.
-    async fn decide_as_others(&self) -> Result<(), DbError> {
-        match self.control.decision_revision().await? == self.decided.load(Ordering::Relaxed) {
-            true => Ok(()),
-            false => self.decide().await,
-        }
-    }
-
-    /// Looks at the directory now, without waiting for the next time it is due.
-    ///
-    /// # Errors
-    ///
-    /// When the directory cannot be read or the control plane cannot be written; the old snapshot stays.
-    async fn look_now(&self) -> Result<(), RegistryError> {
-        let preferred = self.files.lock().await.running();
-        self.look(preferred, Occasion::Rescan, &Hints::default()).await
-    }
-
-    /// Takes a file for gone that the host has removed itself: no other look need miss it.
-    ///
-    /// # Errors
-    ///
-    /// As for a look. Then the next one makes up for it.
-    async fn removed(&self, file_name: &str) -> Result<(), RegistryError> {
-        let mut files = self.files.lock().await;
-        files.forget(file_name);
-        let policy = self.policy(&mut files).await?;
-        self.make_current(&mut files, policy.versions()).await
     }
 
     /// The files that are being compiled, or wait for it.
@@ -282,112 +251,5 @@ impl Registry {
     /// What seals tenants' secrets.
     pub fn seals(&self) -> &Arc<Seals> {
         &self.seals
-    }
-
-    /// What is decided now. It is noted as known as of before it was read, so that nothing is missed.
-    async fn choices(&self) -> Result<Choices, DbError> {
-        let control = &self.control;
-        self.decided.store(control.decision_revision().await?, Ordering::Relaxed);
-        let grants = if self.grants_all { None } else { Some(control.grant_list().await?) };
-        let settings = Settings::read(control.config_list().await?, &self.seals);
-        let choices = Choices::read(control.tenant_plugin_list().await?, control.rollout_list().await?, grants);
-        Ok(choices.with_settings(settings))
-    }
-
-    async fn look(&self, preferred: HashSet<String>, occasion: Occasion, hints: &Hints) -> Result<(), RegistryError> {
-        let mut files = self.files.lock().await;
-        let policy = Arc::new(self.policy(&mut files).await?);
-        files
-            .look((&self.loader, &policy), &self.directory, preferred, (occasion, hints))
-            .await
-            .map_err(|source| RegistryError::Directory { directory: self.directory.clone(), source })?;
-        if files.is_stale() || occasion == Occasion::Start {
-            self.make_current(&mut files, policy.versions()).await?;
-        }
-        Ok(())
-    }
-
-    /// Whom the host trusts now. Without an answer nothing is looked at: a key may have been removed.
-    async fn policy(&self, files: &mut Files) -> Result<Policy, RegistryError> {
-        let keys = self.control.trusted_key_list().await?;
-        files.trust(&keys);
-        let versions =
-            Versions::new(&self.control.highest_version_list().await?, self.control.kept_version_list().await?);
-        Ok(Policy::new(self.trust.clone(), &keys, versions))
-    }
-
-    /// Makes a snapshot of the files and writes it down. Until both have succeeded the old one stays.
-    async fn make_current(&self, files: &mut Files, versions: &Versions) -> Result<(), RegistryError> {
-        let records = Records::new(self.control.claim_list().await?);
-        let before = self.snapshot();
-        let choices = self.choices().await?;
-        let (snapshot, next, undecided) = self.arrange(files, &records, &before, &choices).await;
-        changes::log_overwritten(&next.claims, &records);
-        changes::log_tolerated(&next.tolerated);
-        let noted = versions.after(&snapshot.present(), &files.names());
-        if noted != *versions {
-            let (highest, kept) = noted.rows();
-            // Before they run: should the host end in between, an older one is refused all the same.
-            self.control.versions_note(highest, kept).await?;
-        }
-        let (known, refused) = (self.control.plugin_list().await?, self.control.rejected_file_list().await?);
-        let audited = changes::audited(&known, &refused, &snapshot);
-        let announced = changes::announced(&audited);
-        self.control.registry_replace(record::of(&snapshot, next.claims, audited)).await?;
-        changes::announce(&announced, self.runtime.announcements());
-        self.lifecycle.forgive_due(snapshot.plugins());
-        changes::log(&before, &snapshot);
-        changes::log_withheld(&before, &snapshot);
-        files.settle(&snapshot.by_file());
-        if undecided {
-            files.set_stale();
-        }
-        let kept: Vec<String> = snapshot.kept().iter().map(|kept| kept.plugin.code.clone()).collect();
-        self.set_current(snapshot);
-        // Not before: whoever found one in the snapshot before this one would take it for staying.
-        self.lifecycle.gone(&self.snapshot());
-        self.loader.prune(files.hashes().into_iter().chain(kept).collect()).await;
-        Ok(())
-    }
-
-    /// The next snapshot, with what is to be written down of it: all that may run by who came first, without those
-    /// that would take the place of something that works and do not work themselves. Whether one of those could not be
-    /// tried, and is to be later.
-    async fn arrange(
-        &self,
-        files: &Files,
-        records: &Records,
-        before: &Snapshot,
-        choices: &Choices,
-    ) -> (Snapshot, Next, bool) {
-        let limits = self.loader.limits();
-        let next = |swaps: &Swaps<'_>| files.arrange(records, self.dev, limits, &swaps.refused);
-        let snapshot = |swaps: &mut Swaps<'_>| {
-            let Next { running, rejected, .. } = next(swaps);
-            swaps.release(&running);
-            let plugins = running.into_values().collect();
-            let loaded = Loaded { plugins, kept: swaps.kept.clone(), rejected };
-            Snapshot::new(loaded, choices.clone(), self.lifecycle.moves().clone())
-        };
-        let mut swaps = Swaps::new(before, limits.dependants, limits.versions);
-        let mut undecided = false;
-        loop {
-            let settled = swaps.settle(&snapshot);
-            let Some((file, error, passing)) = self.first_that_does_not_start(&swaps, &settled).await else {
-                return (settled, next(&swaps), undecided);
-            };
-            swaps.refused.insert(file, error);
-            undecided |= passing;
-        }
-    }
-
-    async fn first_that_does_not_start(&self, swaps: &Swaps<'_>, next: &Snapshot) -> Option<(String, SwapError, bool)> {
-        for (file, old, new) in swaps.replacing(next) {
-            if let Err(failed) = start::try_start(&self.runtime, &new, next.default_view()).await {
-                let (new, failure) = (new.key().clone(), failed.failure);
-                return Some((file, SwapError::Start { old, new, failure }, failed.passing));
-            }
-        }
-        None
     }
 }

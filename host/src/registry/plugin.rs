@@ -38,6 +38,13 @@ pub struct Plugin {
     pub started: OnceLock<Result<(), String>>,
 }
 
+/// By its name: what it consists of is no text.
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plugin({})", self.key())
+    }
+}
+
 impl Plugin {
     /// How long it is since its file was found to be whole, in milliseconds.
     pub fn took_ms(&self) -> u64 {

@@ -11,6 +11,7 @@ use super::lifecycle::{Failure, Leaving, NotYet, ON_INSTALL, Patience, Target, U
 use super::{Plugin, Registry, Served, TenantView};
 use crate::db::DbError;
 use crate::id::{PluginId, TenantId};
+use crate::log::chain;
 
 /// Versions that fail one after the other before a tenant's request is given up; the next one goes on from there.
 const ROUNDS: usize = 8;
@@ -182,7 +183,7 @@ impl Registry {
     /// Writes down what was counted.
     pub async fn flush(&self) {
         if let Err(error) = self.lifecycle.flush().await {
-            let error = format!("{:#}", anyhow::Error::from(error));
+            let error = chain(&error);
             tracing::error!(error, "how plugins were used and failed cannot be written down");
         }
     }

@@ -30,6 +30,8 @@ pub struct Rejected {
     pub against: Vec<String>,
     /// The promise of an earlier version that it does not keep.
     pub breach: Option<Arc<Breach>>,
+    /// The plugin itself, where it would run if something else were decided: a grant, a rollout, a pin.
+    pub undecided: Option<Arc<Plugin>>,
     pub reason: String,
     pub seen_at: Timestamp,
 }
@@ -37,7 +39,7 @@ pub struct Rejected {
 impl Rejected {
     pub(super) fn new(file_name: String, sha256: Option<String>, key: Option<PluginKey>, reason: &str) -> Self {
         let (reason, seen_at) = (printable(reason), Timestamp::now());
-        Self { file_name, sha256, key, against: Vec::new(), breach: None, reason, seen_at }
+        Self { file_name, sha256, key, against: Vec::new(), breach: None, undecided: None, reason, seen_at }
     }
 
     /// A plugin that claims what is somebody else's, or breaks what it promised.
@@ -48,7 +50,8 @@ impl Rejected {
 
     /// A plugin that cannot take the place of the one that runs.
     pub(super) fn swap(file_name: &str, plugin: &Arc<Plugin>, error: &SwapError) -> Self {
-        Self::plugin(file_name, plugin, &error.to_string())
+        let undecided = matches!(error, SwapError::Inactive { .. }).then(|| plugin.clone());
+        Self { undecided, ..Self::plugin(file_name, plugin, &error.to_string()) }
     }
 
     fn plugin(file_name: &str, plugin: &Arc<Plugin>, reason: &str) -> Self {

@@ -49,6 +49,8 @@ pub(super) struct Files {
     stale: bool,
     /// The trusted keys that the files were last held against.
     keys: Vec<db::TrustedKey>,
+    /// Files that the first look found and of which it is not known yet what they hold.
+    awaited: HashSet<String>,
 }
 
 /// One file.
@@ -145,8 +147,27 @@ impl Files {
             self.consider((loader, policy), found, (occasion, hints));
         }
         self.forget_absent(&present, occasion, loader.limits().compile_wall());
-        self.take_in(occasion, loader.limits().start_wait()).await;
+        let wait = loader.limits().start_wait();
+        self.take_in(occasion, wait).await;
+        self.await_rest(occasion, wait);
         Ok(())
+    }
+
+    /// Whether each file that lay there when the host started was loaded or refused, or is gone.
+    pub(super) fn is_complete(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    /// Notes of which files the first look has not told what they hold. Where it waits for all of them there is no
+    /// other look.
+    fn await_rest(&mut self, occasion: Occasion, wait: Option<Duration>) {
+        if occasion == Occasion::Start {
+            let read_again = self.slots.iter().filter(|(_, slot)| slot.identity.is_none()).map(|(name, _)| name);
+            let rest = self.pending.keys().chain(self.loading.keys()).chain(read_again);
+            self.awaited = rest.filter(|_| wait.is_some()).cloned().collect();
+            return;
+        }
+        self.awaited.retain(|name| self.pending.contains_key(name) || self.loading.contains_key(name));
     }
 
     /// The files that something runs from.
@@ -190,7 +211,13 @@ impl Files {
         self.stale = true;
     }
 
-    /// Tells when a file was loaded: then it is time to look.
+    /// The same, with a look at once.
+    pub(super) fn decide_anew(&mut self) {
+        self.set_stale();
+        self.loaded.notify_one();
+    }
+
+    /// Tells when a file was loaded, or something decided that concerns one: then it is time to look.
     pub(super) fn loaded(&self) -> Arc<Notify> {
         self.loaded.clone()
     }
@@ -289,12 +316,17 @@ impl Files {
             let outcome = match in_time(end, &mut loading.task).await {
                 Some(Ok(outcome)) => outcome,
                 None => {
-                    tracing::info!(file = name, "it takes long to load; the host starts without it");
+                    tracing::info!(
+                        file = name,
+                        "it takes long to load; the host starts without it, and events and schedules wait for it"
+                    );
                     self.loading.insert(name, loading);
                     continue;
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, file = name, "loading was broken off; it is tried again");
+                    // Nobody waits for it for ever.
+                    self.awaited.remove(&name);
                     continue;
                 }
             };

@@ -22,6 +22,7 @@ pub struct Announcement {
     pub topic: &'static str,
     pub subject: Option<String>,
     pub data: Value,
+    /// Of the request that it happened in, else one of its own.
     pub correlation_id: CorrelationId,
 }
 
@@ -43,9 +44,17 @@ impl Announcements {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that something happened to one tenant.
-    pub fn tell(&self, tenant: &TenantId, topic: &'static str, subject: impl Into<String>, data: Value) {
-        let (tenant, subject, correlation_id) = (Some(tenant.clone()), Some(subject.into()), CorrelationId::new());
+    /// Says that something happened to one tenant, in a request if it has the id of one.
+    pub fn tell(
+        &self,
+        tenant: &TenantId,
+        topic: &'static str,
+        subject: impl Into<String>,
+        data: Value,
+        request: Option<&CorrelationId>,
+    ) {
+        let (tenant, subject) = (Some(tenant.clone()), Some(subject.into()));
+        let correlation_id = request.cloned().unwrap_or_else(CorrelationId::new);
         self.add(Announcement { tenant, topic, subject, data, correlation_id });
     }
 

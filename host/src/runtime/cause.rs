@@ -1,6 +1,8 @@
 //! Whether a failure is worth another try: the one place where that is decided, for what starts, installs and moves
 //! plugins.
 
+use std::time::Duration;
+
 use super::CallFailure;
 use crate::capability::sql::SqlError;
 
@@ -44,6 +46,28 @@ impl CallFailure {
             | Self::Denied { .. } => Cause::Plugin,
         }
     }
+
+    /// Of a call that was not begun, and may be once there is a place for it or its tenant may have more again: the time
+    /// until then, as far as that is known. None for what was begun, and for what would not be begun later on either.
+    pub fn not_begun(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { .. } | Self::TenantBusy { .. } => Some(Duration::ZERO),
+            Self::Quota { exceeded, .. } => Some(Duration::from_secs(exceeded.resets_in_s())),
+            Self::RateLimited { retry_after_s, .. } => Some(Duration::from_secs(*retry_after_s)),
+            // Whoever waited in vain for a place and whoever was stopped are told the same.
+            Self::Deadline { .. }
+            | Self::Trap { .. }
+            | Self::CpuBudget { .. }
+            | Self::Memory { .. }
+            | Self::Depth { .. }
+            | Self::TooLarge { .. }
+            | Self::HostCalls { .. }
+            | Self::Handles { .. }
+            | Self::Denied { .. }
+            | Self::Unavailable { .. }
+            | Self::Host { .. } => None,
+        }
+    }
 }
 
 /// Of work on a tenant's data that the host does itself. That a version cannot work with the data is `Unavailable` too,
@@ -64,9 +88,10 @@ impl From<&SqlError> for Cause {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
+    use crate::usage::{Exceeded, Quota};
 
     #[test]
     fn what_may_be_over_is_told_from_what_would_happen_again() {
@@ -89,6 +114,25 @@ mod tests {
         let of = |error: SqlError| Cause::from(&error);
         assert_eq!((of(SqlError::Timeout), of(SqlError::Busy)), (Cause::Time, Cause::Host));
         assert_eq!(of(SqlError::Invalid(String::new())), Cause::Plugin);
+    }
+
+    #[test]
+    fn what_was_not_begun_is_told_from_what_was() {
+        let plugin = || "crm".to_owned();
+        let resets_at = Timestamp::now() + SignedDuration::from_secs(600);
+        let exceeded = Exceeded { quota: Quota::CpuTime, limit: 1, resets_at };
+        let left = CallFailure::Quota { plugin: plugin(), exceeded }.not_begun().unwrap().as_secs();
+        assert!((590..=601).contains(&left), "{left}");
+        let begins = CallFailure::TenantBusy { tenant: plugin(), limit: 1 };
+        for (failure, wait) in [
+            (CallFailure::Busy { plugin: plugin() }, Some(Duration::ZERO)),
+            (begins, Some(Duration::ZERO)),
+            (CallFailure::Host { plugin: plugin() }, None),
+            (CallFailure::Deadline { plugin: plugin(), waited: Duration::ZERO }, None),
+            (CallFailure::CpuBudget { plugin: plugin() }, None),
+        ] {
+            assert_eq!(failure.not_begun(), wait, "{failure}");
+        }
     }
 
     #[test]

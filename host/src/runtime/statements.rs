@@ -11,7 +11,7 @@
 //! holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,9 +22,6 @@ use super::clock::{CpuAllowance, thread_nanos};
 use super::turns::Turn;
 use crate::capability::sql::{Account, Run, Spent, Work};
 use crate::id::{Namespace, PluginId};
-
-/// Calls of [`Run::go_on`] between two looks at the thread's clock, which takes some 0.3 µs.
-const LOOK_EVERY: u32 = 8;
 
 /// What one call may have for its statements.
 #[derive(Clone)]
@@ -44,7 +41,7 @@ impl Statements {
 
     fn run(&self, work: Option<Work>, permit: Option<OwnedSemaphorePermit>) -> Box<Running> {
         let began = thread_nanos();
-        Box::new(Running { statements: self.clone(), work, began, looks: 0, turn: None, _permit: permit })
+        Box::new(Running { statements: self.clone(), work, began, looked: None, turn: None, _permit: permit })
     }
 
     fn left(&self, work: Option<Work>) -> Result<(), Spent> {
@@ -102,7 +99,8 @@ struct Running {
     work: Option<Work>,
     /// The thread's processor time up to which it is charged.
     began: u64,
-    looks: u32,
+    /// When the thread's clock was read last, which takes ten times as long as the wall's.
+    looked: Option<Instant>,
     turn: Option<Turn>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -130,19 +128,29 @@ impl Run for Running {
     }
 
     fn go_on(&mut self, is_due: &dyn Fn() -> bool) -> Result<(), Spent> {
-        let look = self.looks;
-        self.looks = look.wrapping_add(1);
         let tick = self.statements.runtime.limits.epoch_tick();
-        let is_first = look == 0;
-        if !is_first && (!look.is_multiple_of(LOOK_EVERY) || self.used() < tick) {
-            return Ok(());
+        if let Some(looked) = self.looked {
+            // The thread's clock cannot have gone further than the wall's.
+            if looked.elapsed() < tick {
+                return Ok(());
+            }
+            self.looked = Some(Instant::now());
+            if self.used() < tick {
+                return Ok(());
+            }
         }
+        self.looked = Some(Instant::now());
         self.settle();
         self.turn = None;
         self.statements.left(self.work)?;
         let Statements { runtime, cpu, .. } = &self.statements;
         self.turn = runtime.turns.wait_here(cpu.clock().tenant(), is_due);
         Ok(())
+    }
+
+    fn pay(&mut self) -> Result<(), Spent> {
+        self.settle();
+        self.statements.left(self.work)
     }
 
     fn waits(&mut self) {

@@ -2,14 +2,15 @@
 //!
 //! Invariant: it is only ever replaced as a whole, by one that is on disk; a crash leaves one of the two.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::{KeyError, SecretKey};
+use crate::secret;
 
 /// What tells one file from the next in its place: inode, length, and time of the last change.
 pub(super) type Stamp = (u64, u64, i64, i64);
@@ -60,7 +61,7 @@ pub(super) fn write(file: &Path, keys: &[SecretKey]) -> Result<(), KeyError> {
 /// A file without a name of its own yet, which only the host's user can read.
 fn beside(file: &Path, keys: &[SecretKey]) -> Result<tempfile::NamedTempFile, KeyError> {
     let attempt = || -> io::Result<_> {
-        private(file)?;
+        secret::make_private(directory(file))?;
         let mut written = tempfile::NamedTempFile::new_in(directory(file))?;
         for key in keys {
             written.write_all(key.text().as_bytes())?;
@@ -73,15 +74,10 @@ fn beside(file: &Path, keys: &[SecretKey]) -> Result<tempfile::NamedTempFile, Ke
 }
 
 fn synced(file: &Path) -> Result<(), KeyError> {
-    let sync = File::open(directory(file)).and_then(|directory| directory.sync_all());
-    sync.map_err(|source| KeyError::Io { file: file.to_owned(), source })
+    secret::sync(directory(file)).map_err(|source| KeyError::Io { file: file.to_owned(), source })
 }
 
-/// Makes the directory of a file, for the host's user alone.
-pub(super) fn private(file: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory(file))
-}
-
-fn directory(file: &Path) -> &Path {
+/// Where a file lies.
+pub(super) fn directory(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new("."))
 }

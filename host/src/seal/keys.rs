@@ -19,8 +19,9 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 use zeroize::Zeroizing;
 
-use super::file::{Stamp, make, private, read, stamp, write};
+use super::file::{Stamp, directory, make, read, stamp, write};
 use super::{OpenError, Place, Secret, SecretKey, parts};
+use crate::secret::make_private;
 
 /// The variable with the key in use.
 pub const SECRET_KEY: &str = "TENON_SECRET_KEY";
@@ -132,7 +133,7 @@ impl Seals {
         let alone = self.sealing.write().await;
         let lock = self.file.with_extension("lock");
         let opened = || {
-            private(&lock)?;
+            make_private(directory(&lock))?;
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock)
         };
         let opened = opened().map_err(|source| KeyError::Io { file: lock.clone(), source })?;

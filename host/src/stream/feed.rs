@@ -12,6 +12,7 @@ use super::entry::Sequence;
 use super::{Entry, PAGE, Streams};
 use crate::db::{DbError, StreamPosition};
 use crate::id::TenantId;
+use crate::log::chain;
 
 /// Time until a control plane is asked again that could not answer.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -71,7 +72,7 @@ impl Running {
         let longest = self.streams.limits.heartbeat();
         while self.is_heard() {
             if let Err(error) = self.tell(&mut at).await {
-                let error = format!("{:#}", anyhow::Error::from(error));
+                let error = chain(&error);
                 tracing::error!(tenant = %self.tenant, error, "streams hear nothing new for now; it is tried again");
                 tokio::time::sleep(AGAIN).await;
                 continue;

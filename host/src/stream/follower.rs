@@ -17,6 +17,7 @@ use super::reader::Reader;
 use super::topics::Topics;
 use super::{PAGE, StreamPosition, Streams, position, sse};
 use crate::db::DbError;
+use crate::log::chain;
 
 /// The message that says that some of what was missed is no longer kept.
 const RESET: &str = "reset";
@@ -118,7 +119,7 @@ impl Follower {
             if !self.is_behind {
                 self.wait().await;
             } else if let Err(error) = self.catch_up().await {
-                let error = format!("{:#}", anyhow::Error::from(error));
+                let error = chain(&error);
                 tracing::error!(tenant = %self.reader.tenant, error, "a stream ends: what was missed cannot be read");
                 return None;
             }

@@ -53,6 +53,12 @@ impl Meter {
         }
     }
 
+    /// Takes back what was taken in this hour. What is written down of it stays written, and the next that is taken
+    /// makes up for it: what is written down is never less than what was used.
+    pub(super) fn give_back(&self, quota: Quota, hour: Hour, amount: u64) {
+        self.counter(quota).window.give_back(hour, amount);
+    }
+
     /// Adds what was used before it could be known how much it would be.
     pub fn add(&self, quota: Quota, amount: u64) {
         self.counter(quota).window.add(Hour::of(Timestamp::now()), amount);
@@ -101,9 +107,10 @@ impl Meter {
         window.add(hour, others);
     }
 
-    /// Whether nothing was counted in this hour.
+    /// Whether nothing was counted in this hour, nor written down of what was given back since.
     pub(super) fn is_idle(&self, hour: Hour) -> bool {
-        self.counters.iter().all(|counter| counter.window.count(hour) == 0)
+        let is_idle = |window: &Window| window.count(hour) == 0;
+        self.counters.iter().all(|counter| is_idle(&counter.window) && is_idle(&counter.written))
     }
 
     fn counter(&self, quota: Quota) -> &Counter {

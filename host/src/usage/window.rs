@@ -55,6 +55,15 @@ impl Window {
         _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
+    /// Takes back what was added in this hour. Of an hour that has passed nothing is left to take back from.
+    pub fn give_back(&self, hour: Hour, amount: u64) {
+        let less = |word| {
+            let (counted, count) = current(word, hour);
+            (counted == hour).then(|| pack(hour, count.saturating_sub(amount)))
+        };
+        _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     /// What was counted in this hour, or in a later one that has begun.
     pub fn count(&self, hour: Hour) -> u64 {
         current(self.0.load(Ordering::Relaxed), hour).1
@@ -108,6 +117,17 @@ mod tests {
         window.add(FIRST, 1);
         assert_eq!(window.count(next), 3);
         assert!(window.is_in(next) && !window.is_in(FIRST));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_in_its_hour_alone() {
+        let (window, next) = (Window::default(), Hour(FIRST.0 + 1));
+        assert!(window.take(FIRST, 2, 2) && !window.take(FIRST, 1, 2));
+        window.give_back(FIRST, 1);
+        assert!(window.take(FIRST, 1, 2) && !window.take(FIRST, 1, 2));
+        assert!(window.take(next, 1, 2));
+        window.give_back(FIRST, 1);
+        assert_eq!(window.count(next), 1, "the next hour owes nothing to the last");
     }
 
     #[test]

@@ -67,8 +67,11 @@ const NOTHING_KEPT: [(&str, &str); 5] = [
 /// Rounds before the memory is measured, which fill the caches that there are.
 const WARMING: u32 = 2;
 
+/// Rounds between two measurements: so many that what each leaves behind would add up.
+const FURTHER: u32 = 3;
+
 /// How often the memory is measured after further rounds before it counts as grown.
-const MEASUREMENTS: usize = 4;
+const MEASUREMENTS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_attack_ends_as_it_should_and_nobody_else_is_troubled() {
@@ -83,7 +86,7 @@ async fn every_attack_ends_as_it_should_and_nobody_else_is_troubled() {
     }
     let (mut measured, mut made) = (vec![Memory::settled(host.id()).await], WARMING);
     while measured.len() <= MEASUREMENTS && !has_come_back(&measured) {
-        for _ in 0..rounds(1, 200) {
+        for _ in 0..rounds(FURTHER, 200) {
             round(&attacks, &host, &mut failures).await;
             made += 1;
         }

@@ -117,6 +117,43 @@ async fn a_file_that_is_refused_is_in_the_log_once_with_its_hash_and_the_reason(
 }
 
 #[tokio::test]
+async fn what_was_refused_is_found_by_what_it_was_about_with_what_was_wanted_and_why_not() {
+    let host = Host::with_plugins(&["greeter-1-0", "caller"]).await;
+    host.tenant("acme").get("/plugins/caller/ask/Ada").await.data(200);
+    let last = async |target: &str, operation: &str| {
+        let found = entries(&host, &["--target", target, "--operation", operation]).await;
+        assert_eq!(found.len(), 1, "{target}, {operation}: {found:?}");
+        let reason = found[0]["after"]["reason"].as_str().unwrap_or_default().to_owned();
+        (found[0]["outcome"].clone(), reason, found[0]["after"]["wanted"].clone())
+    };
+    run(&host, &["plugin", "uninstall", "greeter", "1.0.0"]).await.failure();
+    let (outcome, reason, _) = last("greeter 1.0.0", "plugins.uninstall").await;
+    assert!(outcome == "required" && reason.contains("caller"), "{outcome}: {reason}");
+
+    run(&host, &["rollout", "greeter", "9.9.9", "--percent", "10"]).await.failure();
+    let (outcome, reason, wanted) = last("greeter", "rollouts.put").await;
+    assert!(outcome == "invalid" && reason.contains("greeter 9.9.9 is not loaded"), "{outcome}: {reason}");
+    assert_eq!((&wanted["version"], &wanted["percent"]), (&json!("9.9.9"), &json!(10)));
+
+    run(&host, &["rollback", "greeter", "--to", "8.0.0", "--force"]).await.failure();
+    let (_, reason, wanted) = last("greeter", "rollouts.rollback").await;
+    assert_eq!((&wanted["to"], &wanted["force"]), (&json!("8.0.0"), &json!("true")), "{reason}");
+
+    host.roles("member").delete("/api/v1/plugins/greeter/grants/import/demo:greeter").await.refusal(403, "denied");
+    let (outcome, reason, wanted) = last("greeter", "grants.remove").await;
+    assert!(outcome == "denied" && reason.contains("admin:system:plugins"), "{outcome}: {reason}");
+    assert_eq!((&wanted["kind"], &wanted["value"]), (&json!("import"), &json!("demo:greeter")));
+
+    operator(&host, &["tenant", "create", "beta"]).await;
+    run(&host, &["tenant", "create", "beta"]).await.failure();
+    let found = entries(&host, &["--target", "beta", "--outcome", "conflict"]).await;
+    assert!(found[0]["after"]["reason"].as_str().unwrap().contains("there is a tenant `beta` already"), "{found:?}");
+
+    let wrong = run(&host, &["audit", "--cursor", "zzz"]).await.failure();
+    assert!(wrong.contains("cursor must be the `nextCursor` of an earlier answer"), "{wrong}");
+}
+
+#[tokio::test]
 async fn the_log_is_searched_by_target_and_request_and_read_page_by_page() {
     let host = Host::with_plugins(&[]).await;
     for tenant in ["acme", "beta", "gamma"] {

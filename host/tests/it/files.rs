@@ -1,6 +1,6 @@
 //! Hostile files: in the plugins directory, to the compiler, as somebody else, half written.
 
-mod bomb;
+pub mod bomb;
 mod first;
 mod follow;
 mod hostile;

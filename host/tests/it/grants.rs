@@ -1,9 +1,10 @@
 //! A plugin does what it was granted of what it asks for, and nothing else.
 
 use reqwest::Method;
+use rusqlite::Connection;
 use serde_json::json;
 
-use crate::common::{Host, ask};
+use crate::common::{Host, ask, eventually};
 
 const PLUGINS: [&str; 2] = ["crm", "analytics"];
 
@@ -81,4 +82,23 @@ async fn grants_outlive_the_host_and_are_for_operators_to_give() {
         let answer = host.post(path, body.clone()).await;
         assert_eq!(answer.refusal(422, "invalid")["fields"][0]["field"], field, "{body}");
     }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_and_could_not_be_read_counts_as_soon_as_it_can() {
+    const REPORTS: &str = "/plugins/analytics/reports";
+    let settings = "grants.automatic = \"never\"\nlifecycle.decisions_refresh_ms = 50\n";
+    let host = Host::with_config(&PLUGINS, settings).await;
+    tenon(&host, &["grant", "analytics", "--all"]).unwrap();
+    host.get(REPORTS).await.data(200);
+    let control = Connection::open(host.scratch().data().join("control.db")).unwrap();
+    // The revision of what is decided can be read, and not all that is decided.
+    control.execute_batch("ALTER TABLE rollout RENAME TO rollout_away").unwrap();
+    let path = "/api/v1/plugins/analytics/grants/service/crm:deals";
+    let revoked = ask(host.request(Method::DELETE, path)).await;
+    assert!(revoked.status >= 500, "it is written down and does not count yet: {revoked:?}");
+    host.get(REPORTS).await.data(200);
+    control.execute_batch("ALTER TABLE rollout_away RENAME TO rollout").unwrap();
+    eventually("it counts", async || (host.get(REPORTS).await.status == 503).then_some(())).await;
+    host.get(REPORTS).await.refusal(503, "plugin_inactive");
 }

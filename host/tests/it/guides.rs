@@ -182,6 +182,50 @@ async fn logging() {
     assert!(log.contains("logged plugin=importer 1.0.0 tenant=demo correlation=") && !log.contains("line 0"), "{log}");
 }
 
+/// The headers of an answer that `grep -iE` with these words shows, without what time changes of them, in alphabetical
+/// order.
+fn headers_with(shown: impl Iterator<Item = String>, words: &str) -> Vec<String> {
+    let words: Vec<&str> = words.split('|').collect();
+    let masked = |line: String| {
+        let mut masked = String::new();
+        for part in line.split_inclusive([';', ' ']) {
+            let counts = ["r=", "t="].into_iter().find(|name| part.starts_with(name));
+            let name = counts.unwrap_or(if line.starts_with("age: ") && part != "age: " { "" } else { part });
+            masked.push_str(name);
+        }
+        masked
+    };
+    let mut kept: Vec<String> = shown.filter(|line| words.iter().any(|word| line.contains(word))).map(masked).collect();
+    kept.sort();
+    kept
+}
+
+#[tokio::test]
+async fn endpoint_rules() {
+    let page = std::fs::read_to_string(repository().join("docs/guides/endpoint-rules.md")).unwrap();
+    let transcript = blocks(&page, "console").remove(0);
+    let host = Host::with_plugins(&["example-endpoint-rules"]).await;
+    let mut asked = 0;
+    for step in transcript.split("$ curl -s").skip(1) {
+        let (command, shown) = step.split_once('\n').unwrap();
+        let path = command.split("localhost:4000").nth(1).unwrap().split(' ').next().unwrap();
+        if command.starts_with("i ") {
+            let words = command.rsplit(' ').next().unwrap().trim_matches('\'');
+            let answer = host.get(path).await;
+            answer.data(200);
+            let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+            let expected = headers_with(shown.lines().map(str::to_owned), words);
+            assert_eq!(headers_with(headers, words), expected, "{command}");
+        } else {
+            let body = command.split('\'').find(|part| part.starts_with('{')).unwrap();
+            let answer = host.put(path, serde_json::from_str(body).unwrap()).await;
+            assert_eq!(answer.text.trim_end(), shown.trim_end(), "{command}");
+        }
+        asked += 1;
+    }
+    assert_eq!(asked, 4);
+}
+
 #[tokio::test]
 async fn schedules() {
     let host = Host::with_plugins(&["example-schedules"]).await;
@@ -236,6 +280,15 @@ async fn real_time() {
     assert_eq!(fields, ["user:jo", "desk", "assigned", "Printer", "/plugins/desk/tickets"]);
     assert_eq!(event.data["data"], json!({ "id": "ticket-1", "title": "Printer" }));
     assert_eq!(host.get(fields[4]).await.rows().len(), 1, "the link leads somewhere");
+
+    // What the client has to mend is told as that, by field, and nothing came of it.
+    let too_long = "x".repeat(201);
+    for title in ["", " ", "Printer\nDoor", &too_long] {
+        let refused = host.post("/plugins/desk/tickets", json!({ "title": title })).await;
+        assert_eq!(refused.wrong_fields(), ["title"], "{title:?}");
+    }
+    let refused = host.post("/plugins/desk/tickets", json!({ "title": "Window", "assignee": "j o" })).await;
+    assert_eq!(refused.wrong_fields(), ["assignee"]);
 
     // What is nobody's is for the administrators.
     host.post("/plugins/desk/tickets", json!({ "title": "Door" })).await.data(201);

@@ -2,6 +2,7 @@
 
 mod handover;
 mod passing;
+mod told;
 mod uninstall;
 
 use std::path::PathBuf;

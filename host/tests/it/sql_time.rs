@@ -54,7 +54,7 @@ async fn statements_stop_when_the_requests_processor_time_for_them_is_used_up() 
 
 #[tokio::test]
 async fn setting_a_database_up_is_not_taken_from_the_request_that_happens_to_come_first() {
-    let host = Host::with_config(&["crm"], &format!("{PATIENT}\nlimits.sql_cpu_ms = 1")).await;
+    let host = Host::with_config(&["crm"], &format!("{PATIENT}\nlimits.sql_cpu_ms = 10")).await;
     let contacts = host.tenant("demo").get("/plugins/crm/contacts?take=5").await;
     assert!(!contacts.data(200).as_array().unwrap().is_empty(), "{contacts:?}");
 }

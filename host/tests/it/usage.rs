@@ -43,6 +43,23 @@ async fn who_has_computed_enough_waits_for_the_next_hour() {
 }
 
 #[tokio::test]
+async fn data_that_cannot_be_read_is_told_in_one_way() {
+    let mut host = Host::with_plugins(&["crm"]).await;
+    host.get("/plugins/crm/contacts").await.data(200);
+    host.terminate();
+    host.ended().await;
+    let file = host.scratch().data().join("tenants/demo/crm.sqlite");
+    _ = std::fs::remove_file(file.with_extension("sqlite-wal"));
+    std::fs::write(&file, "no database at all, however long one looks at it".repeat(200)).unwrap();
+    host.start_again().await;
+    for path in ["/api/v1/usage", "/api/v1/plugins/crm/shared-data"] {
+        let told = host.get(path).await;
+        let told = told.message(503, "data_unavailable");
+        assert!(told.starts_with("the data of plugin crm for tenant demo cannot be looked at: "), "{path}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_sets_how_much_a_tenant_may_use_and_everybody_sees_what_is_used() {
     let config = "quotas = { enforced_in_dev = true, calls_per_hour = 3 }";
     let mut host = Host::with_config(&["crm"], config).await;
@@ -115,6 +132,15 @@ async fn quotas_on_the_command_line() {
     let shown = tenon(&["usage", "--tenant", "demo"]).await.success();
     let calls: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().take(6).collect();
     assert_eq!(calls, ["demo", "crm", "calls", "1", "0", "calls"]);
+    // One may decide before a plugin comes, and is told that it is not there. Other systems are none.
+    let told = tenon(&["quota", "set", "calls", "5", "--plugin", "crn", "--tenant", "demo"]).await.success();
+    let warning = "\nwarning: there is no plugin `crn` and there never was: this holds once there is one\n";
+    assert_eq!(told, format!("tenant demo may use 5 calls of plugin crn an hour{warning}"));
+    tenon(&["quota", "unset", "calls", "--plugin", "crn", "--tenant", "demo"]).await.success();
+    let told =
+        tenon(&["quota", "set", "notifications", "5", "--plugin", "external", "--tenant", "demo"]).await.success();
+    assert_eq!(told, "tenant demo may use 5 notifications of plugin external an hour\n");
+    tenon(&["quota", "unset", "notifications", "--plugin", "external", "--tenant", "demo"]).await.success();
     let listed: Value =
         serde_json::from_str(&tenon(&["quota", "list", "--tenant", "demo", "--json"]).await.success()).unwrap();
     assert_eq!((&listed[0]["quota"], &listed[0]["plugin"]), (&json!("calls"), &json!("crm")));

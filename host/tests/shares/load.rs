@@ -144,6 +144,26 @@ impl Noise {
         }
     }
 
+    /// How it is answered where it does what it is for. Besides, it may be told that there is no room for more.
+    fn status(self) -> u16 {
+        match self {
+            Self::Requests | Self::Connections | Self::BigResults | Self::Writes => 200,
+            Self::Spinning => 503,
+            Self::Queries => 400,
+            // No answer comes in time.
+            Self::Sleeping => 503,
+        }
+    }
+
+    /// Whether these answers, so many of each status, are those of this noise. There are some where none takes long: what
+    /// computes for as long as it may is made to wait, and often has no answer by then.
+    pub fn was_made(self, answers: &BTreeMap<u16, u32>) -> bool {
+        let refused = [429, 503];
+        let is_quick = matches!(self, Self::Requests | Self::Connections);
+        (!is_quick || answers.contains_key(&self.status()))
+            && answers.keys().all(|status| *status == self.status() || refused.contains(status))
+    }
+
     async fn once(self, client: Client, address: SocketAddr) -> u16 {
         if self == Self::Connections {
             return over_its_own_connection(address).await;

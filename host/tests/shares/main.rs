@@ -107,6 +107,7 @@ impl Field {
              other programs took {:.0} % of the machine",
             others * 100.0
         );
+        assert!(noise.was_made(&answered), "{noise:?} was answered {answered:?}: that is no noise");
         match beside <= calm.mul_f64(TIMES).max(calm + FLOOR) {
             true => Outcome::Fair,
             false if others > OTHERS_MAX => Outcome::Unknown,

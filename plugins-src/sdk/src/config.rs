@@ -17,6 +17,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::wasi::config::store;
+use crate::events::Unhandled;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -83,6 +84,16 @@ impl Error {
     fn unavailable(key: &str, error: store::Error) -> Self {
         let (store::Error::Upstream(why) | store::Error::Io(why)) = error;
         Self::Unavailable { key: key.to_owned(), why }
+    }
+}
+
+impl From<Error> for Unhandled {
+    fn from(error: Error) -> Self {
+        match error {
+            // The tenant may set one until the next delivery.
+            Error::Missing { .. } | Error::Unavailable { .. } => Self::Retry(error.to_string()),
+            Error::Type { .. } => Self::Reject(error.to_string()),
+        }
     }
 }
 

@@ -98,6 +98,14 @@ impl Decimal {
         self.rescaled(scale).ok().filter(|rescaled| *rescaled == self)
     }
 
+    /// The same number at the smallest scale that keeps it.
+    fn shortest(mut self) -> Self {
+        while self.scale > 0 && self.coefficient % 10 == 0 {
+            self = Self::new(self.coefficient / 10, self.scale - 1);
+        }
+        self
+    }
+
     fn from_wide(coefficient: i128, scale: u8) -> Result<Self, OutOfRange> {
         i64::try_from(coefficient).map(|coefficient| Self::new(coefficient, scale)).map_err(|_| OutOfRange)
     }
@@ -129,10 +137,10 @@ impl PartialEq for Decimal {
 
 impl Eq for Decimal {}
 
-/// As a JSON number with all its places.
+/// As a JSON number without trailing zeros, as the host writes decimals to clients.
 impl serde::Serialize for Decimal {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let number = serde_json::value::RawValue::from_string(self.to_string());
+        let number = serde_json::value::RawValue::from_string(self.shortest().to_string());
         number.map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
@@ -225,5 +233,13 @@ mod tests {
         assert_eq!(d(-5, 2).to_string(), "-0.05");
         assert_eq!(d(7, 0).to_string(), "7");
         assert_eq!(d(i64::MIN, 1).to_string(), "-922337203685477580.8");
+    }
+
+    #[test]
+    fn json_has_no_trailing_zeros() {
+        let written = [(1200, 2, "12"), (1250, 2, "12.5"), (-5, 2, "-0.05"), (0, 255, "0"), (100, 0, "100")];
+        for (coefficient, scale, json) in written {
+            assert_eq!(serde_json::to_string(&d(coefficient, scale)).unwrap(), json);
+        }
     }
 }

@@ -38,6 +38,7 @@ use serde::de::DeserializeOwned;
 pub use crate::bindings::tenon::host::events::Error as HostError;
 
 use crate::bindings::tenon::host::events as host;
+use crate::decimal::OutOfRange;
 use crate::sql::{self, Transaction};
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -153,7 +154,11 @@ impl Event {
 }
 
 /// Why an event was not handled.
-#[derive(Debug)]
+///
+/// Through `?` it comes of every error of this crate, and of `unavailable` of a service that
+/// [`service_types!`](crate::service_types) was told of with `Unavailable`: [`Retry`](Self::Retry) where the same can
+/// succeed later, [`Reject`](Self::Reject) where the manifest or the code has to change first.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Unhandled {
     /// Not now: it is delivered again, later.
     Retry(String),
@@ -173,6 +178,13 @@ impl From<Error> for Unhandled {
             Error::Host(HostError::Quota(_) | HostError::Unavailable(_)) => Self::Retry(error.to_string()),
             _ => Self::Reject(error.to_string()),
         }
+    }
+}
+
+/// A sum that is too large stays so.
+impl From<OutOfRange> for Unhandled {
+    fn from(error: OutOfRange) -> Self {
+        Self::Reject(error.to_string())
     }
 }
 
@@ -253,4 +265,79 @@ macro_rules! event_handler {
             self::export!(Exported);
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config, http, keyvalue, notifications, shared_data};
+
+    /// The interface of a service that a plugin calls, as `wit_bindgen` writes it.
+    mod shop {
+        #[derive(Debug)]
+        pub enum Error {
+            NotFound(String),
+            Unavailable(String),
+        }
+    }
+
+    crate::service_types! {
+        crate::events::tests::shop: Unavailable;
+    }
+
+    fn is_tried_again(error: impl Into<Unhandled>) -> bool {
+        matches!(error.into(), Unhandled::Retry(_))
+    }
+
+    #[test]
+    fn what_can_pass_is_tried_again_and_nothing_else() {
+        let text = || "why".to_owned();
+        let passing: [Unhandled; 15] = [
+            sql::Error::Host(sql::HostError::Busy).into(),
+            Error::Host(HostError::Quota(text())).into(),
+            notifications::Error::Host(notifications::HostError::Quota(text())).into(),
+            notifications::Error::Host(notifications::HostError::Unavailable(text())).into(),
+            shared_data::Error::Host(shared_data::HostError::Unavailable(text())).into(),
+            keyvalue::Error::Busy.into(),
+            keyvalue::Error::Quota(text()).into(),
+            keyvalue::Error::Other("unavailable: the disk is full".to_owned()).into(),
+            config::Error::Missing { key: text() }.into(),
+            config::Error::Unavailable { key: text(), why: text() }.into(),
+            http::Error::Timeout.into(),
+            http::Error::Quota(text()).into(),
+            http::Error::Status(429).into(),
+            http::Error::Status(503).into(),
+            shop::Error::Unavailable(text()).into(),
+        ];
+        for unhandled in passing {
+            assert!(is_tried_again(unhandled));
+        }
+        let size = notifications::Size { part: "title".to_owned(), bytes: 300, most: 200 };
+        let lasting: [Unhandled; 13] = [
+            Error::Host(HostError::Hops(8)).into(),
+            notifications::Error::Host(notifications::HostError::Denied(text())).into(),
+            notifications::Error::Host(notifications::HostError::Invalid(text())).into(),
+            notifications::Error::Host(notifications::HostError::TooLarge(size)).into(),
+            shared_data::Error::Host(shared_data::HostError::Denied(text())).into(),
+            keyvalue::Error::NoSuchStore.into(),
+            keyvalue::Error::Value { key: text(), expected: "a text" }.into(),
+            config::Error::Type { key: text(), expected: "a text" }.into(),
+            http::Error::Denied.into(),
+            http::Error::Status(404).into(),
+            http::Error::Json(text()).into(),
+            OutOfRange.into(),
+            shop::Error::NotFound(text()).into(),
+        ];
+        for unhandled in lasting {
+            assert!(!is_tried_again(unhandled));
+        }
+    }
+
+    #[test]
+    fn the_reason_of_a_service_is_kept() {
+        let unhandled = Unhandled::from(shop::Error::Unavailable("the shop is closed".to_owned()));
+        assert_eq!(unhandled, Unhandled::Retry("the shop is closed".to_owned()));
+        let Unhandled::Reject(why) = shop::Error::NotFound("item-7".to_owned()).into() else { panic!("tried again") };
+        assert!(why.contains("item-7"), "{why}");
+    }
 }

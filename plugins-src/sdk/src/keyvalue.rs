@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use crate::bindings::wasi::keyvalue::{batch, store};
+use crate::events::Unhandled;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -174,6 +175,15 @@ impl From<store::Error> for Error {
                 None if text.starts_with("busy") => Self::Busy,
                 None => Self::Other(text),
             },
+        }
+    }
+}
+
+impl From<Error> for Unhandled {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Quota(_) | Error::Busy | Error::Other(_) => Self::Retry(error.to_string()),
+            Error::NoSuchStore | Error::Value { .. } => Self::Reject(error.to_string()),
         }
     }
 }

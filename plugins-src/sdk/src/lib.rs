@@ -26,7 +26,7 @@
 //! A plugin generates the bindings of its own world with `wit_bindgen::generate!`; the imports this crate
 //! uses join that world by themselves, and those it does not use leave no trace in the component.
 //!
-//! Every call usually runs in an instance made for it alone. So nothing here works ahead of being asked,
+//! Every call runs in an instance made for it alone. So nothing here works ahead of being asked,
 //! keeps caches, or copies what it can move.
 
 pub mod config;

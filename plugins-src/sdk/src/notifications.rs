@@ -15,9 +15,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use crate::bindings::tenon::host::notifications::Error as HostError;
+pub use crate::bindings::tenon::host::notifications::{Error as HostError, Size};
 
 use crate::bindings::tenon::host::notifications as host;
+use crate::events::Unhandled;
 use crate::sql::Transaction;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -101,6 +102,15 @@ impl Error {
                 eprintln!("a notification was not sent: {self}");
                 "the plugin could not notify anybody of it; its log says why".to_owned()
             }
+        }
+    }
+}
+
+impl From<Error> for Unhandled {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Host(HostError::Quota(_) | HostError::Unavailable(_)) => Self::Retry(error.to_string()),
+            _ => Self::Reject(error.to_string()),
         }
     }
 }

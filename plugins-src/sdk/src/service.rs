@@ -5,13 +5,15 @@
 ///
 /// * `Error`: made from [`sql::Error`](crate::sql::Error), [`events::Error`](crate::events::Error),
 ///   [`notifications::Error`](crate::notifications::Error), [`config::Error`](crate::config::Error),
-///   [`keyvalue::Error`](crate::keyvalue::Error), [`shared_data::Error`](crate::shared_data::Error) and
-///   [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case `unavailable(string)`, so that `?` works in
-///   the service's functions;
+///   [`keyvalue::Error`](crate::keyvalue::Error), [`shared_data::Error`](crate::shared_data::Error),
+///   [`http::Error`](crate::http::Error) and [`decimal::OutOfRange`](crate::decimal::OutOfRange) as its case
+///   `unavailable(string)`, so that `?` works in the service's functions;
 /// * `NotFound`: makes the case `not-found(string)` of `Error` from [`ids::Unknown`](crate::ids::Unknown);
 /// * `FieldError`: makes the case `invalid(list<field-error>)` of `Error` from [`fields::Invalid`](crate::fields::Invalid);
-/// * `Unavailable`: says of `Error` whether it is the case `unavailable(string)`, for [`retry`](mod@crate::retry): name it
-///   for the services that the plugin uses;
+/// * `Unavailable`: says of `Error` whether it is the case `unavailable(string)`, for [`retry`](mod@crate::retry), and
+///   makes [`events::Unhandled`](crate::events::Unhandled) of it, so that an event handler can call with `?`:
+///   `unavailable` is tried again, everything else goes to the dead letters. Name it for the services that the plugin
+///   uses;
 /// * `Timestamp`, `Decimal`: to and from [`Timestamp`](crate::Timestamp) and [`Decimal`](crate::Decimal). A `Timestamp`
 ///   is also read from and written to a column of microseconds.
 ///
@@ -64,6 +66,11 @@ macro_rules! __service_type {
                 Self::Unavailable(error.for_caller())
             }
         }
+        impl From<$crate::http::Error> for service::Error {
+            fn from(error: $crate::http::Error) -> Self {
+                Self::Unavailable(error.to_string())
+            }
+        }
         impl From<$crate::decimal::OutOfRange> for service::Error {
             fn from(error: $crate::decimal::OutOfRange) -> Self {
                 Self::Unavailable(error.to_string())
@@ -89,6 +96,14 @@ macro_rules! __service_type {
         impl $crate::retry::Unavailable for service::Error {
             fn is_unavailable(&self) -> bool {
                 matches!(self, Self::Unavailable(_))
+            }
+        }
+        impl From<service::Error> for $crate::events::Unhandled {
+            fn from(error: service::Error) -> Self {
+                match error {
+                    service::Error::Unavailable(why) => Self::Retry(why),
+                    answered => Self::Reject(format!("a service answered {answered:?}")),
+                }
             }
         }
     };

@@ -15,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::log::chain;
 use crate::tls;
 
 /// Asks one address.
@@ -51,7 +52,7 @@ impl Fetch {
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
         let fetched = async {
-            let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
+            let answer = self.client.request(request).await.map_err(|error| chain(&error))?;
             if answer.status() != StatusCode::OK {
                 return Err(format!("it answers {}", answer.status()));
             }
@@ -62,9 +63,4 @@ impl Fetch {
             .await
             .map_err(|_| format!("it does not answer within {:?}", self.timeout))?
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
 }

@@ -27,7 +27,8 @@ use crate::bindings::tenon::host::events as wit;
 use crate::db::DbError;
 use crate::fault;
 use crate::id::{CorrelationId, PluginId, TenantId};
-use crate::usage::{Exceeded, Quota, Usage};
+use crate::log::chain;
+use crate::usage::{Exceeded, Quota, Taken, Usage};
 
 /// The facts of the running call, borrowed from its store.
 pub struct EventsCall<'a> {
@@ -92,8 +93,8 @@ impl From<SqlError> for EventFault {
 }
 
 impl EventsView<'_> {
-    /// Whether the call may publish this, and the row that does.
-    fn row(&self, event: wit::Event) -> Result<OutboxRow, EventError> {
+    /// Whether the call may publish this, the row that does, and what it took.
+    fn row(&self, event: wit::Event) -> Result<(OutboxRow, Taken), EventError> {
         let (call, limits) = (&self.call, self.outboxes.limits());
         if call.tenant.is_nobody() {
             let why = "there is no tenant: the plugin is being installed or uninstalled";
@@ -109,14 +110,15 @@ impl EventsView<'_> {
         draft.check(&DraftLimits::of(limits))?;
         self.admit()?;
         // The one place where a plugin's own publications are counted.
-        self.usage.take(call.tenant, call.plugin, Quota::Events, 1).map_err(over_quota)?;
-        Ok(OutboxRow {
+        let taken = self.usage.reserve(call.tenant, call.plugin, Quota::Events, 1).map_err(over_quota)?;
+        let row = OutboxRow {
             id: Uuid::now_v7().to_string(),
             draft,
             at: Timestamp::now(),
             correlation_id: call.correlation_id.to_string(),
             hops: call.hops + 1,
-        })
+        };
+        Ok((row, taken))
     }
 
     /// Whether one more event may be published now.
@@ -134,31 +136,56 @@ impl EventsView<'_> {
         Ok(Notice::new(&self.call, self.outboxes, self.usage))
     }
 
-    /// Writes a row by itself, and gives its id.
-    pub(super) async fn write(&mut self, row: OutboxRow) -> Result<String, EventError> {
+    /// Writes a row by itself, and gives its id. What it took is given back if it is not written.
+    pub(super) async fn write(&mut self, (row, taken): (OutboxRow, Taken)) -> Result<String, EventError> {
         let id = row.id.clone();
+        let written = self.insert(row).await;
+        if written.is_err() {
+            taken.give_back();
+        }
+        written.map(|()| id)
+    }
+
+    async fn insert(&mut self, row: OutboxRow) -> Result<(), EventError> {
         // Held until the row is written: whoever takes it on is woken then.
         let _publishing = self.enter().await?;
         let written = self.sql.host_execute(OUTBOX_INSERT, row.into_values(self.outboxes.limits())).await?;
-        is_written(written, self.outboxes)?;
-        Ok(id)
+        is_written(written, self.outboxes)
     }
 
-    /// Writes a row if the transaction commits, and gives its id.
+    /// Writes a row if the transaction commits, and gives its id. What it took is given back if it is not written, or
+    /// the transaction does not commit.
     pub(super) async fn write_in(
         &mut self,
         transaction: &Resource<TransactionHandle>,
-        row: OutboxRow,
+        (row, taken): (OutboxRow, Taken),
     ) -> Result<String, EventFault> {
         let id = row.id.clone();
+        match self.insert_in(transaction, row).await {
+            Ok(publishing) => {
+                publishing.counts(taken);
+                Ok(id)
+            }
+            Err(fault) => {
+                taken.give_back();
+                Err(fault)
+            }
+        }
+    }
+
+    async fn insert_in(
+        &mut self,
+        transaction: &Resource<TransactionHandle>,
+        row: OutboxRow,
+    ) -> Result<&mut Publishing, EventFault> {
         let publishing = self.enter().await?;
         let (handle, deadline) = (self.table.get_mut(transaction)?, self.sql.deadline());
         // Until the transaction is over, however it ends.
-        handle.publishing.get_or_insert(publishing);
+        let publishing = handle.publishing.get_or_insert(publishing);
         let values = row.into_values(self.outboxes.limits());
         let written = handle.transaction.host_execute(OUTBOX_INSERT, values, deadline).await?;
         is_written(written, self.outboxes)?;
-        Ok(id)
+        Ok(publishing)
     }
 
     pub(super) fn enter(&self) -> impl Future<Output = Result<Publishing, EventError>> + Send + use<> {
@@ -168,7 +195,7 @@ impl EventsView<'_> {
                 if let DbError::DiskFull { .. } = error {
                     return SqlError::disk_full().into();
                 }
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "an event cannot be published");
+                tracing::error!(error = chain(&error), "an event cannot be published");
                 EventError::Unavailable("the host cannot take events at the moment; try again later".to_owned())
             })
         }

@@ -1,7 +1,7 @@
 //! An event of the host's own making, written beside the change that it tells of.
 //!
 //! What it says is known once the change is made, within its transaction; it is counted then, so a change that is not made
-//! costs no event.
+//! costs no event. One that is made and rolled back with the rest of its transaction does.
 
 use std::sync::Arc;
 

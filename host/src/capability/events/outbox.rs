@@ -7,7 +7,7 @@
 //! Other hosts may publish into the same databases. None knows of another's transactions, but each writes its mark anew
 //! every [`FRESH`] while it publishes. So what nobody has written for [`STALE`] is nobody's.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +19,7 @@ use crate::capability::sql::Value;
 use crate::config::{EventsConfig, SqlConfig};
 use crate::db::{ControlPlane, DbError};
 use crate::id::{PluginId, TenantId};
+use crate::usage::Taken;
 
 /// The host's own tables for events in each database. What is in the outbox is deleted when it was taken on, and no number
 /// comes again: else a host that deletes what it took could delete what came after another had done so. The inbox holds the
@@ -118,6 +119,9 @@ struct State {
     /// To be looked at, in this order, each once.
     due: VecDeque<Key>,
     is_due: HashSet<Key>,
+    /// Those in which events may lie that have arrived already: an earlier run or another host has left them, or they
+    /// could not be taken on whole.
+    doubtful: HashSet<Key>,
     /// Deliveries that wait, for each tenant.
     pending: HashMap<TenantId, u64>,
 }
@@ -192,7 +196,7 @@ impl Outboxes {
             (!mark.is_fresh()).then(|| mark.changing.clone())
         };
         // Counted from here on, also when the wait is given up.
-        let publishing = Publishing { outboxes: self.clone(), key };
+        let publishing = Publishing { outboxes: self.clone(), key, taken: Vec::new() };
         let Some(changing) = changing else { return Ok(publishing) };
         let _changing = changing.lock().await;
         let is_fresh = |state: &State| state.marks.get(&publishing.key).is_some_and(Mark::is_fresh);
@@ -233,6 +237,7 @@ impl Outboxes {
             self.set(&key, true);
             return empty.map(|_| Unmarked::Stays);
         }
+        self.set_doubtful(&key, false);
         let before = Timestamp::now().checked_sub(STALE).unwrap_or(Timestamp::MIN);
         let removed = self.control.outbox_unmark(tenant.as_str(), plugin.as_str(), before).await;
         let is_of_another = self.state().marks.get(&key).is_none_or(Mark::is_stale);
@@ -256,26 +261,44 @@ impl Outboxes {
         mark.used.get_or_insert_with(Instant::now);
     }
 
-    /// Notes a mark of an earlier run or of another host, whose outbox is to be looked at.
+    /// Notes a mark of another host, whose outbox is to be looked at.
     pub fn found(&self, tenant: TenantId, plugin: PluginId) {
         let key = (tenant, plugin);
-        if self.state().marks.get(&key).is_some_and(|mark| mark.is_set) {
-            return;
+        if !self.state().marks.get(&key).is_some_and(|mark| mark.is_set) {
+            self.left(key.0, key.1);
         }
+    }
+
+    /// Notes a mark of an earlier run, whose outbox is to be looked at whoever has published into it since.
+    pub fn left(&self, tenant: TenantId, plugin: PluginId) {
+        let key = (tenant, plugin);
         self.set(&key, true);
-        self.state().look_at(key);
+        let mut state = self.state();
+        state.doubtful.insert(key.clone());
+        state.look_at(key);
+        drop(state);
         self.woken.notify_one();
+    }
+
+    /// Notes whether events may lie in an outbox that have arrived already. That is over when it was read to its end.
+    pub fn set_doubtful(&self, key: &Key, is_doubtful: bool) {
+        let mut state = self.state();
+        match is_doubtful {
+            true => state.doubtful.insert(key.clone()),
+            false => state.doubtful.remove(key),
+        };
+    }
+
+    /// Tenants of whom an event may arrive once more.
+    pub fn doubtful_tenants(&self) -> Vec<String> {
+        let tenants: BTreeSet<String> = self.state().doubtful.iter().map(|(tenant, _)| tenant.to_string()).collect();
+        tenants.into_iter().collect()
     }
 
     /// Has an outbox looked at.
     pub fn wake(&self, tenant: &TenantId, plugin: &PluginId) {
         self.state().look_at((tenant.clone(), plugin.clone()));
         self.woken.notify_one();
-    }
-
-    /// Whether there are outboxes to be looked at.
-    pub fn has_due(&self) -> bool {
-        !self.state().due.is_empty()
     }
 
     /// Waits until an outbox is to be looked at.
@@ -335,14 +358,29 @@ impl Outboxes {
     }
 }
 
-/// Something is being written into an outbox. Dropped, the outbox is looked at.
+/// Something is being written into an outbox. Dropped, the outbox is looked at, and what was taken of quotas for it is
+/// given back unless it was kept: whatever was written has been rolled back then.
 pub struct Publishing {
     outboxes: Arc<Outboxes>,
     key: Key,
+    taken: Vec<Taken>,
+}
+
+impl Publishing {
+    /// Notes what a row has taken that stays if the transaction commits.
+    pub(super) fn counts(&mut self, taken: Taken) {
+        self.taken.push(taken);
+    }
+
+    /// What the rows have taken. It stays taken from now on.
+    pub(in crate::capability) fn keep(&mut self) -> Vec<Taken> {
+        std::mem::take(&mut self.taken)
+    }
 }
 
 impl Drop for Publishing {
     fn drop(&mut self) {
+        self.taken.drain(..).for_each(Taken::give_back);
         let mut state = self.outboxes.state();
         if let Some(mark) = state.marks.get_mut(&self.key) {
             mark.publishing = mark.publishing.saturating_sub(1);
@@ -357,5 +395,37 @@ impl Drop for Publishing {
 impl std::fmt::Debug for Publishing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Publishing").field(&self.key).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DbConfig;
+    use crate::db::{CONTROL_PLANE_FILE, SqliteControlPlane};
+
+    #[tokio::test]
+    async fn an_outbox_is_in_doubt_until_it_was_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = SqliteControlPlane::open(&dir.path().join(CONTROL_PLANE_FILE), &DbConfig::default()).await;
+        let outboxes = Outboxes::new(Arc::new(control.unwrap()), &EventsConfig::default(), &SqlConfig::default());
+        let key = |tenant: &str, plugin: &str| (TenantId::parse(tenant).unwrap(), PluginId::parse(plugin).unwrap());
+        let (left, failed, own) = (key("left", "crm"), key("failed", "crm"), key("own", "crm"));
+        drop(outboxes.enter(&own.0, &own.1).await.unwrap());
+        assert!(outboxes.doubtful_tenants().is_empty(), "who publishes here keeps nothing from being removed");
+        for (tenant, plugin) in [left.clone(), key("left", "other"), own.clone()] {
+            outboxes.found(tenant, plugin);
+        }
+        outboxes.set_doubtful(&failed, true);
+        assert_eq!(outboxes.doubtful_tenants(), ["failed", "left"], "the mark of this host's own says nothing");
+        outboxes.set_doubtful(&failed, false);
+        outboxes.set_doubtful(&left, false);
+        assert_eq!(outboxes.doubtful_tenants(), ["left"], "another outbox of it is still to be read");
+        // Whoever removes the mark has seen that it is empty.
+        let is_empty = async || Ok::<_, DbError>(true);
+        let unmarked = outboxes.unmark(&left.0, &PluginId::parse("other").unwrap(), is_empty).await.unwrap();
+        assert_eq!((unmarked, outboxes.doubtful_tenants()), (Unmarked::Removed, Vec::new()));
+        outboxes.left(own.0, own.1);
+        assert_eq!(outboxes.doubtful_tenants(), ["own"], "what an earlier run left was there before");
     }
 }

@@ -23,9 +23,8 @@ use super::error::OutboundError;
 use super::headers::{self, Unpacking};
 use super::hosts;
 use super::places::Places;
-use super::target::Target;
+use super::target::{Target, shown};
 use super::{Caller, Outbound, Transmission};
-use crate::id::excerpt;
 use crate::usage::Quota;
 
 /// How much longer than its request a connection may live, so that the request ends for its own reason.
@@ -48,7 +47,7 @@ impl Outbound {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> Result<(Response<WasiBody>, Transmission), OutboundError> {
-        let host = excerpt(request.uri().authority().map_or("", |authority| authority.as_str()));
+        let host = shown(request.uri().authority().map_or("", |authority| authority.as_str()));
         let options = options.unwrap_or_default();
         let deadline = caller.deadline.min(std::time::Instant::now() + self.config.timeout()).into();
         let between = options.between_bytes_timeout;

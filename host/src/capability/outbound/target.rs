@@ -26,7 +26,7 @@ pub enum BadTarget {
     Scheme(String),
     #[error("there is no host")]
     NoHost,
-    #[error("a user stands before the host, in {0:?}")]
+    #[error("a user stands before the host {0:?}; send credentials in a header")]
     User(String),
     #[error("{0:?} is an address or may be read as one; a host is a name")]
     Address(String),
@@ -72,7 +72,7 @@ impl fmt::Display for Target {
 }
 
 fn host_and_port(authority: &str) -> Result<(HostName, Option<u16>), BadTarget> {
-    let found = || excerpt(authority);
+    let found = || shown(authority);
     if authority.contains('@') {
         return Err(BadTarget::User(found()));
     }
@@ -94,6 +94,11 @@ fn host_and_port(authority: &str) -> Result<(HostName, Option<u16>), BadTarget> 
         true => BadTarget::Address(found()),
         false => BadTarget::Name(found()),
     })
+}
+
+/// An authority as it may be told and logged: what stands before the host can be somebody's password.
+pub(super) fn shown(authority: &str) -> String {
+    excerpt(authority.rsplit_once('@').map_or(authority, |(_user, host)| host))
 }
 
 /// As browsers and C libraries read it: whatever ends in a number.
@@ -127,6 +132,19 @@ mod tests {
             let target = of(text).unwrap();
             assert_eq!((target.to_string().as_str(), target.port), (shown, port), "{text}");
         }
+    }
+
+    #[test]
+    fn what_stands_before_a_host_is_told_nowhere() {
+        for text in
+            ["https://jo:s3cret@a.example/", "https://s3cret@a.example@a.example:99999/", "https://:s3cret@[::1]/"]
+        {
+            let Ok(uri) = text.parse::<Uri>() else { continue };
+            let error = Target::of(&uri).unwrap_err();
+            let told = format!("{error} {error:?} {}", shown(uri.authority().unwrap().as_str()));
+            assert!(matches!(error, BadTarget::User(_)) && !told.contains("s3cret"), "{text}: {told}");
+        }
+        assert_eq!(shown("jo:s3cret@a.example:80"), "a.example:80");
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! `tenon:host/shared-data`: what a plugin keeps for others to read, for the tenant of the call.
 //!
-//! An entry lies in the database of the plugin that owns its namespace, and of the tenant, so it goes with that plugin's
-//! transactions, snapshots and quotas. Whose namespace a name is follows from what the plugin's own manifest declares, and
-//! what of others it may read from the links of the call: nothing that a plugin says reaches further.
+//! An entry lies in the database of the plugin that owns its namespace, and of the tenant, so it goes with that
+//! plugin's transactions, snapshots and quotas. Whose namespace a name is follows from what the plugin's own manifest
+//! declares, and what of others it may read from the links of the call: nothing that a plugin says reaches further.
 //!
 //! Invariant: a change of a namespace that others may read and the event that tells of it are one transaction. Whoever
 //! keeps an answer is told of a namespace before it is read ([`Dependent`]), and that one has changed after it has
 //! ([`Account::shares`](super::sql::Account::shares)).
 //!
-//! Bounds: [`SharedDataConfig`] for keys, values, namespaces and pages, what expired entries a change removes on the side,
-//! and those of events; what statements compute is charged as for sql, to whoever calls.
+//! Bounds: [`SharedDataConfig`] for keys, values, namespaces and pages, what expired entries a change removes on the
+//! side, and those of events; what statements compute is charged as for sql, to whoever calls.
 
 mod error;
 mod interface;

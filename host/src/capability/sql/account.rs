@@ -1,8 +1,8 @@
 //! Who pays for statements on threads of their own, and when one may run.
 //!
-//! Invariant: no statement runs on a blocking thread without a [`Run`]. What it computes there is paid for by its call's
-//! tenant, whether it ends well, is stopped, or is given up. Reads on the calling thread need none: they are part of
-//! the call's own processor time.
+//! Invariant: no statement runs on a blocking thread without a [`Run`]. What it computes there is paid for by its
+//! call's tenant, whether it ends well, is stopped, or is given up. Reads on the calling thread need none: they are
+//! part of the call's own processor time.
 //!
 //! The layer above knows budgets, shares and turns; here they arrive as data with each call, in its [`Terms`].
 
@@ -50,14 +50,15 @@ pub enum Work {
 
 /// The processor time that a call may still use on threads other than its own.
 pub trait Account: fmt::Debug + Send + Sync {
-    /// Waits until a thread may begin. To be asked last, by who has the connection already: so whoever may run waits for
-    /// nobody.
+    /// Waits until a thread may begin. To be asked last, by who has the connection already: so whoever may run waits
+    /// for nobody.
     fn admit(&self, work: Work) -> BoxFuture<'static, Result<Box<dyn Run>, Spent>>;
 
     /// For what has to be done at once and in any case, such as rolling back; it began when this is asked.
     fn roll_back(&self) -> Box<dyn Run>;
 
-    /// Says that a namespace of shared data is about to be changed: it will have been when [`Account::wrote`] is called.
+    /// Says that a namespace of shared data is about to be changed: it will have been when [`Account::wrote`] is
+    /// called.
     fn shares(&self, _namespace: &Namespace) {}
 
     /// Says that something may have been written, once that is over, on whatever thread.
@@ -69,11 +70,17 @@ pub trait Run: fmt::Debug + Send {
     /// Says that the thread begins.
     fn begin(&mut self);
 
-    /// To be asked every 10 µs or so. It may let others go first, for as long as `is_due` is false.
+    /// To be asked every few µs. It may let others go first, for as long as `is_due` is false.
     ///
     /// # Errors
     /// When no processor time is left.
     fn go_on(&mut self, is_due: &dyn Fn() -> bool) -> Result<(), Spent>;
+
+    /// Pays for what was computed up to here, however long ago it was asked.
+    ///
+    /// # Errors
+    /// When it was more than may be.
+    fn pay(&mut self) -> Result<(), Spent>;
 
     /// Says that the thread waits for the disk, so that others can go meanwhile.
     fn waits(&mut self);
@@ -121,6 +128,10 @@ impl Run for Free {
     fn begin(&mut self) {}
 
     fn go_on(&mut self, _is_due: &dyn Fn() -> bool) -> Result<(), Spent> {
+        Ok(())
+    }
+
+    fn pay(&mut self) -> Result<(), Spent> {
         Ok(())
     }
 

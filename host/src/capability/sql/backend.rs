@@ -122,6 +122,11 @@ impl SqlBackend {
         self.databases.kept(&*self.place(tenant, plugin)?, &of_the_host(deadline)).await
     }
 
+    /// Closes the databases that nobody uses, because the host ends.
+    pub async fn close(&self) {
+        self.databases.close().await;
+    }
+
     /// Deletes a plugin's data of a tenant, unless a call uses it.
     ///
     /// # Errors
@@ -178,15 +183,15 @@ impl SqlBackend {
         Ok(DataState { version: history.version(), by: history.by().cloned(), pending, readable })
     }
 
-    /// Moves a tenant's data to a version: waits until calls that use it are over, takes a snapshot if there is data that
-    /// migrations will change, and runs what is due in one transaction. Going back is moving to an older version: nothing
-    /// runs then.
+    /// Moves a tenant's data to a version: waits until calls that use it are over, takes a snapshot if there is data
+    /// that migrations will change, and runs what is due in one transaction. Going back is moving to an older version:
+    /// nothing runs then.
     ///
     /// # Errors
     ///
-    /// `Unavailable` with the reason when the version cannot work with the data, when no snapshot could be kept, or when
-    /// calls were under way until the deadline; `Timeout` when it came while migrations ran; the error of the statement that
-    /// failed. The data is as it was before then.
+    /// `Unavailable` with the reason when the version cannot work with the data, when no snapshot could be kept, or
+    /// when calls were under way until the deadline; `Timeout` when it came while migrations ran; the error of the
+    /// statement that failed. The data is as it was before then.
     pub async fn move_to(&self, tenant: &TenantId, tables: &PluginTables, terms: &Terms) -> Result<Moved, SqlError> {
         let place = self.place(tenant, &tables.plugin)?;
         if tables.schema.data_version() == 0 {
@@ -207,14 +212,14 @@ impl SqlBackend {
         blocking(move || place.snapshots.list()).await
     }
 
-    /// Puts a snapshot in the place of the tenant's data, and keeps what was there as another one. It waits until calls that
-    /// use the data are over; those that come meanwhile wait for it. The version that runs for the tenant then has to be one
-    /// that can work with the data, or it will migrate it again.
+    /// Puts a snapshot in the place of the tenant's data, and keeps what was there as another one. It waits until calls
+    /// that use the data are over; those that come meanwhile wait for it. The version that runs for the tenant then has
+    /// to be one that can work with the data, or it will migrate it again.
     ///
     /// # Errors
     ///
-    /// `Invalid` when there is no such snapshot; `Unavailable` when calls were under way until the deadline, the snapshot is
-    /// damaged or the disk is full; `Timeout`. Nothing was changed then.
+    /// `Invalid` when there is no such snapshot; `Unavailable` when calls were under way until the deadline, the
+    /// snapshot is damaged or the disk is full; `Timeout`. Nothing was changed then.
     pub async fn restore(
         &self,
         tenant: &TenantId,
@@ -236,8 +241,8 @@ impl SqlBackend {
         blocking(move || place.snapshots.delete(id)).await
     }
 
-    /// The database of a tenant and a plugin, for the host's own tables in it; none if there is none. Nobody restores it
-    /// meanwhile.
+    /// The database of a tenant and a plugin, for the host's own tables in it; none if there is none. Nobody restores
+    /// it meanwhile.
     ///
     /// # Errors
     ///

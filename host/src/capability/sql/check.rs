@@ -4,10 +4,11 @@
 //! variant it allows and takes every struct apart field by field, without `..`: a clause it does not know cannot be
 //! printed, and a clause that a newer sqlparser adds does not compile. What is not allowed is refused by name.
 //!
-//! The language is the common part of SQLite and PostgreSQL 15, with PostgreSQL's meaning where the two differ and SQLite
-//! can be made to follow: names without quotes are folded to lower case, LIKE minds case and escapes with a backslash,
-//! ILIKE exists, primary keys are not null, BOOLEAN and VARCHAR(n) columns are checked. Not there, because it is not
-//! common or not deterministic: the time, randomness, JSON, date types, NUMERIC, row ids, collations, views, triggers.
+//! The language is the common part of SQLite and PostgreSQL 15, with PostgreSQL's meaning where the two differ and
+//! SQLite can be made to follow: names without quotes are folded to lower case, LIKE minds case and escapes with a
+//! backslash, ILIKE exists, primary keys are not null, BOOLEAN and VARCHAR(n) columns are checked. Not there, because
+//! it is not common or not deterministic: the time, randomness, JSON, date types, NUMERIC, row ids, collations, views,
+//! triggers.
 
 mod cache;
 mod change;

@@ -1,9 +1,9 @@
 //! The database of one plugin for one tenant: a file, some readers, one writer.
 //!
-//! Invariants: one writer at a time, held by a lease; a lease that ends, however it ends, leaves no open transaction and gives
-//! its connection and its permit back. A read holds the calling thread for at most `inline_read_steps`; what takes longer, and
-//! all that waits for the disk, runs on tokio's blocking threads. Reads have no side effects, so one that was stopped
-//! inline begins anew there.
+//! Invariants: one writer at a time, held by a lease; a lease that ends, however it ends, leaves no open transaction
+//! and gives its connection and its permit back. A read holds the calling thread for at most `inline_read_steps`; what
+//! takes longer, and all that waits for the disk, runs on tokio's blocking threads. Reads have no side effects, so one
+//! that was stopped inline begins anew there.
 
 mod lease;
 
@@ -223,8 +223,8 @@ impl TenantDatabase {
     }
 }
 
-/// A change that returns rows. SQLite makes the change before the first row, so only a transaction can take it back when
-/// the result turns out too large.
+/// A change that returns rows. SQLite makes the change before the first row, so only a transaction can take it back
+/// when the result turns out too large.
 fn returning(
     link: &Link,
     busy_until: Instant,

@@ -19,8 +19,8 @@ pub enum ConstraintKind {
 /// The error of a statement; each case is one of the WIT variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
-    /// `name` is `table.column, …` for unique, primary key and not null, the constraint's name for a check, and empty for
-    /// a foreign key, which SQLite does not name.
+    /// `name` is `table.column, …` for unique, primary key and not null, the constraint's name for a check, and empty
+    /// for a foreign key, which SQLite does not name.
     #[error("the statement broke a {kind:?} constraint: {name}")]
     Constraint { kind: ConstraintKind, name: String },
     #[error("{what} is not allowed: {why}")]

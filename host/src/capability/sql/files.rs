@@ -1,13 +1,14 @@
 //! The files SQLite writes for one connection, each kind with its bound.
 //!
 //! Invariant: the write-ahead log never grows past `log_bytes`, and the temporary files of all connections to one
-//! database (sorts, materialised queries, what a statement may have to take back) never past `temporary_bytes` together.
-//! The write that would do it fails with SQLite's "full", which rolls back cleanly like a full disk. SQLite bounds
-//! neither itself: `max_page_count` counts the database file alone, its heap limit is one for the whole process, and its
-//! temporary files have no names to look for. So this is a thin VFS: the system's own, with a look at each write.
+//! database (sorts, materialised queries, what a statement may have to take back) never past `temporary_bytes`
+//! together. The write that would do it fails with SQLite's "full", which rolls back cleanly like a full disk. SQLite
+//! bounds neither itself: `max_page_count` counts the database file alone, its heap limit is one for the whole process,
+//! and its temporary files have no names to look for. So this is a thin VFS: the system's own, with a look at each
+//! write.
 //!
-//! Why a call failed as "full" is noted here too, because SQLite does not tell a limit from a disk that has no room; and
-//! the meter is told before the disk is waited for, so that others can go meanwhile.
+//! Why a call failed as "full" is noted here too, because SQLite does not tell a limit from a disk that has no room;
+//! and the meter is told before the disk is waited for, so that others can go meanwhile.
 
 mod room;
 
@@ -41,14 +42,16 @@ struct Watch {
     meter: Meter,
 }
 
-// SAFETY: the pointers are to allocations that this value owns and frees in `drop`. SQLite's registry of VFSs has its own
-// lock, and what callbacks change is atomic or belongs to one file of one connection, which one thread uses at a time.
+// SAFETY: the pointers are to allocations that this value owns and frees in `drop`. SQLite's registry of VFSs has its
+// own lock, and what callbacks change is atomic or belongs to one file of one connection, which one thread uses at a
+// time.
 unsafe impl Send for Files {}
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Files {
-    /// Registers a VFS that counts into `room` and tells `meter` of waiting for the disk. `None` when SQLite does not take it.
+    /// Registers a VFS that counts into `room` and tells `meter` of waiting for the disk. `None` when SQLite does not
+    /// take it.
     pub fn new(room: Arc<Room>, meter: Meter) -> Option<Self> {
         let name = CString::new(format!("tenon-{}", NEXT.fetch_add(1, Ordering::Relaxed))).ok()?;
         // SAFETY: a null name asks for the default VFS, which is there for as long as the process.
@@ -93,11 +96,11 @@ impl Drop for Files {
     }
 }
 
-/// A VFS that does what `parent` does, but for opening files. The functions it takes over take no notice of which VFS they
-/// are called with.
+/// A VFS that does what `parent` does, but for opening files. The functions it takes over take no notice of which VFS
+/// they are called with.
 ///
-/// `pNext` is not read: SQLite changes it under a lock of its own whenever a VFS comes or goes. All other fields of a VFS
-/// stay as they were when it was registered.
+/// `pNext` is not read: SQLite changes it under a lock of its own whenever a VFS comes or goes. All other fields of a
+/// VFS stay as they were when it was registered.
 ///
 /// # Safety
 ///
@@ -208,8 +211,8 @@ unsafe extern "C" fn open(
         | ffi::SQLITE_OPEN_TRANSIENT_DB
         | ffi::SQLITE_OPEN_TEMP_JOURNAL
         | ffi::SQLITE_OPEN_SUBJOURNAL;
-    // SAFETY: `vfs` is the one `Files::new` made, whose data is its watch, and `file` has room for the parent's part and
-    // ours behind it. The parent gets its own VFS, because it keeps data of its own there.
+    // SAFETY: `vfs` is the one `Files::new` made, whose data is its watch, and `file` has room for the parent's part
+    // and ours behind it. The parent gets its own VFS, because it keeps data of its own there.
     unsafe {
         let watch: *const Watch = (*vfs).pAppData.cast_const().cast();
         let parent = (*watch).parent;
@@ -325,8 +328,8 @@ unsafe extern "C" fn control(file: *mut ffi::sqlite3_file, operation: c_int, arg
 ///
 /// As for [`own`]; the file is not used afterwards.
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: as in `write`. The parent finds the file as it left it. Our part lies behind the parent's, which leaves it
-    // alone, and it needs no destructor.
+    // SAFETY: as in `write`. The parent finds the file as it left it. Our part lies behind the parent's, which leaves
+    // it alone, and it needs no destructor.
     unsafe {
         let own = own(file);
         let parent = own.parent;

@@ -1,7 +1,14 @@
 //! What stands behind the checker: SQLite's authorizer and the handler that stops a running statement.
 //!
-//! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and the
-//! functions on the list, and would still end at its deadline and with its processor time.
+//! Invariant: were the checker wrong, a plugin's statement could still reach only ordinary tables of its own file and
+//! the functions on the list, and would still end at its deadline and with its processor time, or soon after.
+//!
+//! How soon: SQLite looks at the meter where its machine jumps back or out, mostly from one row to the next, and at
+//! least [`METER_STEPS`] after the last time. A step takes at most time in proportion to `sql.value_bytes`, some 10 ms
+//! for the 4 MiB there are by default: what would take more is not on the checker's list, or made anew so that it asks
+//! the meter on its way ([`super::functions`]). And of steps that take so long only some dozens lie between two looks,
+//! because the checker prints jumps among more of them (`calculation` of its printer). So that is a second at the
+//! worst; what took too much by then is refused in the end.
 
 use super::{
     account::{Run, Spent},
@@ -14,7 +21,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Whose statement runs.
@@ -39,7 +46,7 @@ impl ModeSwitch {
         self.0.store(mode as u8, Ordering::Relaxed);
     }
 
-    fn get(&self) -> Mode {
+    pub fn get(&self) -> Mode {
         match self.0.load(Ordering::Relaxed) {
             mode if mode == Mode::Host as u8 => Mode::Host,
             mode if mode == Mode::Migration as u8 => Mode::Migration,
@@ -64,7 +71,8 @@ impl ModeSwitch {
             Mode::Host => host_may(context.action),
         };
         match (allowed, context.action) {
-            // A table that is emptied loses each of its rows, as any other way, instead of all at once: they are counted.
+            // A table that is emptied loses each of its rows, as any other way, instead of all at once: they are
+            // counted.
             (true, AuthAction::Delete { .. }) if mode == Mode::Plugin => Authorization::Ignore,
             (true, _) => Authorization::Allow,
             (false, _) => Authorization::Deny,
@@ -84,8 +92,8 @@ fn plugin_may(action: AuthAction<'_>) -> bool {
     }
 }
 
-/// A migration's statements come from the checker, which knows no reserved name; SQLite itself reads and writes its schema
-/// table while it carries them out, and calls functions of its own.
+/// A migration's statements come from the checker, which knows no reserved name; SQLite itself reads and writes its
+/// schema table while it carries them out, and calls functions of its own.
 fn migration_may(action: AuthAction<'_>) -> bool {
     let own = |name: &str| !starts(name, "_tenon");
     match action {
@@ -107,8 +115,8 @@ fn migration_may(action: AuthAction<'_>) -> bool {
     }
 }
 
-/// When a migration renames a table or column, or drops one, SQLite looks through the temporary views and triggers too. There
-/// never are any, and a migration cannot name this table.
+/// When a migration renames a table or column, or drops one, SQLite looks through the temporary views and triggers too.
+/// There never are any, and a migration cannot name this table.
 fn renaming_may(action: AuthAction<'_>) -> bool {
     match action {
         AuthAction::Read { table_name, .. } | AuthAction::Update { table_name, .. } => {
@@ -134,15 +142,20 @@ fn starts(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Steps of SQLite's machine between two looks at the clock: some 10 µs.
-pub(super) const METER_STEPS: i32 = 1_000;
+/// Steps of SQLite's machine between two looks at the clock, or more up to its next jump: mostly 1 to 2 µs, of which
+/// the look is a twentieth. They are so few because each may be a function over a text of `sql.value_bytes`.
+pub(super) const METER_STEPS: i32 = 100;
+
+/// How long a read may hold the calling thread, whatever its steps take: ten times what they mostly do.
+const INLINE: Duration = Duration::from_millis(20);
 
 /// When the statement of one connection has to stop.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     deadline: Option<Instant>,
     cancel: Option<Arc<AtomicBool>>,
-    /// Looks at the meter that are left. Steps and not time, so that a thread that was not scheduled loses nothing.
+    /// Looks at the meter that are left. Mostly they and not the time decide, so that a thread that was not scheduled
+    /// loses little.
     looks: Option<u32>,
     /// Who pays, on a thread of its own.
     run: Option<Box<dyn Run>>,
@@ -170,7 +183,8 @@ impl Stop {
 
     /// Also after as many steps as a read may take on the calling thread.
     pub fn inline(deadline: Instant, limits: &SqlConfig) -> Self {
-        Stop { looks: Some(limits.inline_read_steps / METER_STEPS.unsigned_abs()), ..Self::at(deadline) }
+        let looks = limits.inline_read_steps / METER_STEPS.unsigned_abs();
+        Stop { looks: Some(looks), ..Self::at(deadline.min(Instant::now() + INLINE)) }
     }
 
     /// Lets others go first, if that is to be. False when the statement has to stop.
@@ -204,7 +218,20 @@ impl Meter {
 
     /// Ends the run, and says whether its processor time was used up.
     pub fn end(&self) -> Option<Spent> {
-        std::mem::take(&mut *self.stop()).spent
+        let ended = std::mem::take(&mut *self.stop());
+        let Stop { run, spent, .. } = ended;
+        spent.or_else(|| run?.pay().err())
+    }
+
+    /// Pays for what was computed up to here.
+    ///
+    /// # Errors
+    /// When it was more than may be.
+    pub fn pay(&self) -> Result<(), Spent> {
+        match &mut self.stop().run {
+            Some(run) => run.pay(),
+            None => Ok(()),
+        }
     }
 
     /// The thread waits for the disk.

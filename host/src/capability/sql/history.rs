@@ -1,9 +1,9 @@
 //! What migrations have done to one database, and which versions of the plugin can work with that.
 //!
-//! The data version of a database is the number of migrations that have run. Invariant: a version works with a database only
-//! if the migrations it brings are the first of those that have run, text for text; and if more have run than it brings, only
-//! if the version that ran them says so (`data.compatibleFrom`). What that version says is written into the database
-//! together with its migrations, so it holds when its file is long gone.
+//! The data version of a database is the number of migrations that have run. Invariant: a version works with a database
+//! only if the migrations it brings are the first of those that have run, text for text; and if more have run than it
+//! brings, only if the version that ran them says so (`data.compatibleFrom`). What that version says is written into
+//! the database together with its migrations, so it holds when its file is long gone.
 
 use super::{
     error::SqlError,

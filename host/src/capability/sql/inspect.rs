@@ -3,12 +3,15 @@
 //! Invariant: nothing is written beside the file, whoever has it open. A log that nobody has open would be taken in by
 //! whoever opens its database, so that is done to a copy.
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::functions;
+use super::guard::{Meter, Stop};
+use crate::path::beside;
 
 /// Pages, or steps of SQLite's machine, between two looks at the clock.
 const STEPS: std::ffi::c_int = 256;
@@ -76,6 +79,10 @@ fn quick_check(file: &Path, how: &str, until: Instant) -> rusqlite::Result<Vec<S
         | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri(file, how), flags)?;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= until))?;
+    // The tables' CHECKs are asked too.
+    let meter = Meter::new();
+    meter.arm(Stop::at(until));
+    functions::install(&connection, &meter)?;
     let mut statement = connection.prepare(QUICK_CHECK)?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?;
     let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -87,12 +94,6 @@ fn uri(file: &Path, how: &str) -> String {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     format!("file:{}?{how}", percent_encode(path.as_os_str().as_encoded_bytes(), KEPT))
-}
-
-fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(file);
-    name.push(ending);
-    name.into()
 }
 
 #[cfg(test)]

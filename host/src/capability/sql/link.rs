@@ -1,12 +1,13 @@
 //! One SQLite connection: opened hardened, and used only armed with a deadline and a mode.
 //!
-//! Invariant: [`Link::start`] is the only way to the connection, so no statement runs without a deadline and an authorizer
-//! that knows whose statement it is.
+//! Invariant: [`Link::start`] is the only way to the connection, so no statement runs without a deadline and an
+//! authorizer that knows whose statement it is.
 
 use super::{
     check::Checked,
     error::SqlError,
     files::{Files, Refusal, Room},
+    functions,
     guard::{METER_STEPS, Meter, Mode, ModeSwitch, Stop},
     memory::Budget,
     rows::Rows,
@@ -62,6 +63,7 @@ impl Link {
             .map_err(|error| explained(error, files.refusal(), limits, storage_bytes))?;
         set_storage(&connection, storage_bytes)?;
         harden(&connection, limits)?;
+        functions::install(&connection, &meter)?;
         connection.set_prepared_statement_cache_capacity(limits.prepared_statements);
         let (watch, guard) = (meter.clone(), mode.clone());
         connection.progress_handler(METER_STEPS, Some(move || watch.is_over()))?;
@@ -106,9 +108,11 @@ impl Link {
     /// Makes what was written durable.
     ///
     /// # Errors
-    /// `Quota` when there would be more rows than may be. The transaction is open still, unless SQLite ended it.
+    /// `Quota` when there would be more rows than may be, or what led here took more processor time. The transaction is
+    /// open still, unless SQLite ended it.
     pub fn commit(&self) -> Result<(), SqlError> {
         let connection = self.switch(Mode::Host);
+        self.meter.pay()?;
         self.rows.settle(connection, self.room.rows())?;
         command(connection, "COMMIT")
     }
@@ -159,7 +163,8 @@ impl Link {
         })
     }
 
-    /// The connection as it is read by SQLite's backup, which runs no statement; under a run that [`Link::start`] began.
+    /// The connection as it is read by SQLite's backup, which runs no statement; under a run that [`Link::start`]
+    /// began.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -173,10 +178,14 @@ impl Link {
         !self.connection.is_autocommit()
     }
 
-    /// Ends a run that [`Link::start`] began, which is then paid for. A statement that it stopped says so.
+    /// Ends a run that [`Link::start`] began, which is then paid for. A statement that it stopped says so, and one that
+    /// took more than it may before it could be stopped is refused as well, unless the host has kept what it did: then
+    /// nothing more runs for its request.
     pub fn end<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        let has_kept = self.mode.get() != Mode::Plugin;
         match (self.meter.end(), result) {
             (Some(spent), Err(SqlError::Timeout)) => Err(spent.into()),
+            (Some(spent), Ok(_)) if !has_kept => Err(spent.into()),
             (_, result) => result,
         }
     }

@@ -1,14 +1,14 @@
 //! The memory SQLite takes for one run of statements.
 //!
-//! Bound: while a [`Budget`] is held, SQLite's allocations on this thread may grow by `memory_bytes` and no further; the
-//! one that would fails, which SQLite answers by ending the statement. Its own heap limit is one for the whole process, so
-//! with it one tenant's statement would take memory from all. Five hundred columns of 4 MiB, or hundreds of sorted
-//! subqueries with a cache each, would otherwise be gigabytes.
+//! Bound: while a [`Budget`] is held, SQLite's allocations on this thread may grow by `memory_bytes` and no further;
+//! the one that would fails, which SQLite answers by ending the statement. Its own heap limit is one for the whole
+//! process, so with it one tenant's statement would take memory from all. Five hundred columns of 4 MiB, or hundreds of
+//! sorted subqueries with a cache each, would otherwise be gigabytes.
 //!
 //! A statement runs on one thread from beginning to end, so counting by thread is counting by statement. What is
 //! counted is the net growth: pages that stay in the cache belong to the run that read them. Each connection has a page
-//! cache of its own, of `cache_kib`, which only its database uses. That takes building SQLite as `.cargo/config.toml` says:
-//! otherwise all caches are one group, and a tenant that reads much drives out others' pages.
+//! cache of its own, of `cache_kib`, which only its database uses. That takes building SQLite as `.cargo/config.toml`
+//! says: otherwise all caches are one group, and a tenant that reads much drives out others' pages.
 
 use rusqlite::ffi;
 use std::{
@@ -69,8 +69,8 @@ pub fn limit_sqlite_memory() -> bool {
 
 fn install() -> Option<Inner> {
     let mut methods = MaybeUninit::<ffi::sqlite3_mem_methods>::zeroed();
-    // SAFETY: SQLite fills in the structure it is given, and refuses once it is initialised. All zeros are a valid value,
-    // because every field is a number, a pointer or an optional function.
+    // SAFETY: SQLite fills in the structure it is given, and refuses once it is initialised. All zeros are a valid
+    // value, because every field is a number, a pointer or an optional function.
     let methods = unsafe {
         if ffi::sqlite3_config(ffi::SQLITE_CONFIG_GETMALLOC, methods.as_mut_ptr()) != ffi::SQLITE_OK {
             return None;

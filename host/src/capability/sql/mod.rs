@@ -11,6 +11,7 @@ mod database;
 mod entries;
 mod error;
 mod files;
+mod functions;
 mod guard;
 mod history;
 mod host;
@@ -58,6 +59,7 @@ use super::events::Publishing;
 use crate::bindings::tenon::host::sql as wit;
 use crate::fault;
 use crate::id::{PluginId, TenantId};
+use crate::usage::Taken;
 
 /// What the capability needs to know of a call.
 pub struct SqlContext {
@@ -98,8 +100,8 @@ impl SqlContext {
         database.host_execute(sql, parameters, &self.terms).await
     }
 
-    /// The database of another plugin for the same tenant, as it is, to read the host's own tables in it; none if there is
-    /// none. Nobody migrates or restores it while this is held.
+    /// The database of another plugin for the same tenant, as it is, to read the host's own tables in it; none if there
+    /// is none. Nobody migrates or restores it while this is held.
     pub(super) async fn visit(&self, plugin: &PluginId) -> Result<Option<Opened>, SqlError> {
         self.backend.visit_for(&self.tenant, plugin, &self.terms).await
     }
@@ -195,8 +197,13 @@ impl wit::HostTransaction for SqlView<'_> {
     async fn commit(&mut self, transaction: Resource<TransactionHandle>) -> Result<(), SqlFault> {
         fault::point("tenon:host/sql.[static]transaction.commit");
         let deadline = self.context.terms.deadline;
-        let TransactionHandle { transaction, publishing } = self.table.delete(transaction)?;
+        let TransactionHandle { transaction, mut publishing } = self.table.delete(transaction)?;
+        // A call that is cut off from here on may have committed: what its events took stays taken.
+        let taken = publishing.as_mut().map(Publishing::keep).unwrap_or_default();
         let committed = transaction.commit(deadline).await;
+        if committed.is_err() {
+            taken.into_iter().for_each(Taken::give_back);
+        }
         // Its events are looked for now and not before.
         drop(publishing);
         Ok(committed?)

@@ -1,10 +1,11 @@
 //! All databases of the host, those in use open.
 //!
-//! Invariants: at most one [`TenantDatabase`] of a file is handed out; a call gets it only if its version can work with the
-//! data, after its migrations have run, and until the call is over nobody migrates or restores it. For that each database has
-//! a lock: calls share it, migrating and restoring have it alone ([`Sole`]). Whoever wants it alone waits until calls under
-//! way are over, and calls that come later wait behind. A call that comes back to its own database through other plugins
-//! waits too, until the one that wants it alone gives up at its deadline; so nothing waits for ever.
+//! Invariants: at most one [`TenantDatabase`] of a file is handed out; a call gets it only if its version can work with
+//! the data, after its migrations have run, and until the call is over nobody migrates or restores it. For that each
+//! database has a lock: calls share it, migrating and restoring have it alone ([`Sole`]). Whoever wants it alone waits
+//! until calls under way are over, and calls that come later wait behind. A call that comes back to its own database
+//! through other plugins waits too, until the one that wants it alone gives up at its deadline; so nothing waits for
+//! ever.
 //! Bound: `open_databases`, which only databases in use at the same moment can exceed.
 
 mod place;
@@ -28,6 +29,7 @@ use super::{
 use crate::config::SqlConfig;
 use crate::id::{PluginId, TenantId};
 use crate::usage::Usage;
+use futures::StreamExt;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -80,8 +82,8 @@ impl Databases {
         })
     }
 
-    /// Finds, or opens and sets up, a plugin's database. Concurrent callers wait for one set-up; a failed one is tried anew
-    /// by the next caller.
+    /// Finds, or opens and sets up, a plugin's database. Concurrent callers wait for one set-up; a failed one is tried
+    /// anew by the next caller.
     ///
     /// # Errors
     /// `Unavailable` also when the version of the plugin cannot work with the data; see
@@ -130,8 +132,8 @@ impl Databases {
         schema: &Arc<Schema>,
         terms: &Terms,
     ) -> Result<(Opened, Moved), SqlError> {
-        // Of many first calls one waits to be alone. The others must not wait for the end of that call, so they look again
-        // before they want to be alone too.
+        // Of many first calls one waits to be alone. The others must not wait for the end of that call, so they look
+        // again before they want to be alone too.
         let one = tokio::time::timeout_at(terms.deadline.into(), place.bringing.lock());
         let _one = one.await.map_err(|_| SqlError::Timeout)?;
         let shared = place.shared(terms.deadline).await?;
@@ -186,6 +188,19 @@ impl Databases {
             rows: number(rows::HELD).await?,
             keys: database.entry_count(terms).await?,
         })
+    }
+
+    /// Closes what nobody uses, before the host ends, and leaves the rest to those who use it. Each database writes its log
+    /// back and waits for the disk, so several do it at a time.
+    pub(super) async fn close(&self) {
+        const AT_ONCE: usize = 16;
+
+        let slots: Vec<Slot> = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            std::iter::from_fn(|| open.remove_oldest()).collect()
+        };
+        let close = async |slot| _ = tokio::task::spawn_blocking(move || drop::<Slot>(slot)).await;
+        futures::stream::iter(slots).for_each_concurrent(AT_ONCE, close).await;
     }
 
     /// Where the database of a tenant and a plugin lies.

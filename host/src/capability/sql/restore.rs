@@ -1,12 +1,13 @@
 //! Going back to a snapshot.
 //!
-//! Invariant: a tenant's database is at any moment the one before or the one from the snapshot, whole, however the process
-//! ends. The snapshot is copied and checked beside the database; what is there is kept as one more snapshot; then the
-//! database is closed, which empties and removes its log, and one rename puts the copy in its place. A log that stayed would
-//! be played into the copy, so nothing is exchanged while there is one. Nobody uses the database meanwhile ([`Sole`]).
+//! Invariant: a tenant's database is at any moment the one before or the one from the snapshot, whole, however the
+//! process ends. The snapshot is copied and checked beside the database; what is there is kept as one more snapshot;
+//! then the database is closed, which empties and removes its log, and one rename puts the copy in its place. A log
+//! that stayed would be played into the copy, so nothing is exchanged while there is one. Nobody uses the database
+//! meanwhile ([`Sole`]).
 //!
-//! Events that the database has published leave it first: those in the snapshot were sent long ago and go no second time,
-//! and none that is on its way is lost with what is replaced.
+//! Events that the database has published leave it first: those in the snapshot were sent long ago and go no second
+//! time, and none that is on its way is lost with what is replaced.
 
 use super::{
     account::of_the_host,
@@ -44,8 +45,8 @@ pub struct Restored {
 /// Puts a snapshot in the place of the database. It runs as a task of its own, so that it is not given up half way.
 ///
 /// # Errors
-/// `Invalid` if there is no such snapshot; `Unavailable` if calls are under way until the deadline, the snapshot is damaged,
-/// the disk is full, or the database stays in use; `Timeout`. Nothing was changed then.
+/// `Invalid` if there is no such snapshot; `Unavailable` if calls are under way until the deadline, the snapshot is
+/// damaged, the disk is full, or the database stays in use; `Timeout`. Nothing was changed then.
 pub(super) async fn restore(
     place: Arc<Place>,
     limits: Arc<SqlConfig>,

@@ -1,9 +1,9 @@
 //! Shared data, in tables of the host's own in the database of the plugin that owns it.
 //!
-//! Invariants: an entry that has expired is never given, whether it was removed yet or not; `_tenon_shared_use` says what the
-//! entries of a namespace take, exactly, those that have expired and are not removed among them; a version is greater than
-//! that of every change of its namespace before it. An entry keeps its number until it is gone, and a listing goes by it,
-//! so what is there all the while is listed exactly once.
+//! Invariants: an entry that has expired is never given, whether it was removed yet or not; `_tenon_shared_use` says
+//! what the entries of a namespace take, exactly, those that have expired and are not removed among them; a version is
+//! greater than that of every change of its namespace before it. An entry keeps its number until it is gone, and a
+//! listing goes by it, so what is there all the while is listed exactly once.
 //!
 //! The clock is the machine's, in milliseconds since 1970: what expires does so across restarts.
 

@@ -1,9 +1,9 @@
 //! Copies of one plugin's database for one tenant, kept so that people can go back.
 //!
-//! They lie in `<data>/tenants/<tenant>/snapshots/<plugin>/`, one file each. Invariant: a file under its final name is a whole
-//! database of one moment and is on the disk; it was written under another name, synced, and renamed. Who takes one holds
-//! [`Sole`](super::registry::Sole), so there is one at a time. Bound: `sql.snapshots` files, while one is taken one more,
-//! each at most as large as the database; they do not count against `sql.storage_bytes`.
+//! They lie in `<data>/tenants/<tenant>/snapshots/<plugin>/`, one file each. Invariant: a file under its final name is
+//! a whole database of one moment and is on the disk; it was written under another name, synced, and renamed. Who takes
+//! one holds [`Sole`](super::registry::Sole), so there is one at a time. Bound: `sql.snapshots` files, while one is
+//! taken one more, each at most as large as the database; they do not count against `sql.storage_bytes`.
 
 use super::{error::SqlError, history::History, link::Link};
 use crate::fault;

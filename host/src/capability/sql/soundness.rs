@@ -1,8 +1,8 @@
 //! What the checker promises, as one function, for fuzzing and for tests. No part of the host calls it.
 //!
-//! The promise: what the checker lets through, SQLite reads as exactly one statement, of the kind the checker says it is,
-//! over the tables the checker says it names and the functions on the list, and nothing else. It is asked of SQLite itself:
-//! an authorizer that allows everything writes down what the statement wants.
+//! The promise: what the checker lets through, SQLite reads as exactly one statement, of the kind the checker says it
+//! is, over the tables the checker says it names and the functions on the list, and nothing else. It is asked of SQLite
+//! itself: an authorizer that allows everything writes down what the statement wants.
 
 use super::{
     check::{Checked, Purpose, SQLITE_FUNCTIONS, check, check_script, is_reserved},

@@ -1,6 +1,7 @@
 //! A back end with one tenant and several versions of one plugin, for the tests of what moves data.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semver::Version;
@@ -31,7 +32,7 @@ pub const MIGRATIONS: [&str; 4] = [
 
 pub struct World {
     pub directory: Scratch,
-    pub backend: SqlBackend,
+    pub backend: Arc<SqlBackend>,
     pub tenant: TenantId,
     pub plugin: PluginId,
 }
@@ -71,7 +72,7 @@ impl World {
     }
 
     fn on(directory: Scratch, limits: &SqlConfig) -> Self {
-        let backend = SqlBackend::new(directory.path(), limits, None, Usage::with(limits)).unwrap();
+        let backend = Arc::new(SqlBackend::new(directory.path(), limits, None, Usage::with(limits)).unwrap());
         World { backend, directory, tenant: "acme".parse().unwrap(), plugin: "notes".parse().unwrap() }
     }
 

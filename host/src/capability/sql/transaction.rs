@@ -1,8 +1,8 @@
 //! Several statements that take effect together or not at all.
 //!
-//! Invariant: the transaction owns the writer. Its lease is either here or on the thread that runs its statement; wherever it
-//! is dropped, it rolls back first and gives the writer back after. A statement never runs outside the transaction: when
-//! SQLite has rolled back on its own (storage full, interrupted), every later call says so.
+//! Invariant: the transaction owns the writer. Its lease is either here or on the thread that runs its statement;
+//! wherever it is dropped, it rolls back first and gives the writer back after. A statement never runs outside the
+//! transaction: when SQLite has rolled back on its own (storage full, interrupted), every later call says so.
 
 use super::{
     check::Checked,

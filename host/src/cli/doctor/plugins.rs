@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::finding::{Findings, Level};
 use super::hints;
+use crate::cli::address::segment;
 use crate::cli::client::Connection;
-use crate::cli::status;
+use crate::cli::{output, status};
 use crate::db::{ControlPlane, TenantPlugin};
 
 /// Asks the host at the other end. `control` is a copy of what it has written down, where that could be read.
@@ -35,7 +36,7 @@ pub(super) async fn look(
     let loaded = answer.body.data.as_array().cloned().unwrap_or_default();
     let rejected = answer.body.more.get("rejected").and_then(Value::as_array).cloned().unwrap_or_default();
     for file in &rejected {
-        let what = format!("{} is not loaded: {}", text(file, "fileName"), text(file, "reason"));
+        let what = format!("{} is not loaded: {}", line(file, "fileName"), line(file, "reason"));
         findings.fix("plugins", what, Some(hints::refused(file)));
     }
     for versions in by_id(&loaded).values() {
@@ -61,17 +62,20 @@ fn by_id(loaded: &[Value]) -> BTreeMap<&str, Vec<&Value>> {
 
 /// One plugin with all its versions.
 async fn one(connection: &Connection, versions: &[&Value], findings: &mut Findings) -> anyhow::Result<()> {
-    let id = versions.first().map(|version| text(version, "id")).unwrap_or_default();
+    let id = versions.first().map(|version| line(version, "id")).unwrap_or_default();
     let waiting = status::grants_waiting(connection, &id).await?;
     let is_active = |version: &&&Value| version["status"] == "active";
     let links: Value = match versions.iter().all(|version| is_active(&version)) {
         true => Value::Null,
-        false => connection.get(&format!("/api/v1/plugins/{id}/links")).await?,
+        false => connection.get(&format!("/api/v1/plugins/{}/links", segment(&id))).await?,
     };
     for version in versions.iter().filter(|version| !is_active(version)) {
-        let what = format!("{id} {} is not active: {}", text(version, "version"), text(version, "reason"));
-        let fix = fix(&id, version, &links);
-        match versions.iter().any(|version| is_active(&version)) {
+        let what = format!("{id} {} is not active: {}", line(version, "version"), line(version, "reason"));
+        let reason = reason(version, &links);
+        // That nobody is given it is what an operator decided.
+        let is_meant = reason["kind"] == "rolledOut" && version["status"] != "error";
+        let fix = fix(&id, version, reason);
+        match is_meant || versions.iter().any(|version| is_active(&version)) {
             true => findings.hint("plugins", what, Some(fix)),
             false => findings.fix("plugins", what, Some(fix)),
         }
@@ -84,14 +88,19 @@ async fn one(connection: &Connection, versions: &[&Value], findings: &mut Findin
     Ok(())
 }
 
-/// What is to be done, by the reason that its links have.
-fn fix(id: &str, version: &Value, links: &Value) -> String {
+/// Why a version is not active, as its links have it for programs.
+fn reason<'a>(version: &Value, links: &'a Value) -> &'a Value {
+    let mut resolved = links["versions"].as_array().into_iter().flatten();
+    let resolved = resolved.find(|resolved| resolved["version"] == version["version"]);
+    resolved.map_or(&Value::Null, |resolved| &resolved["reason"])
+}
+
+/// What is to be done, by that reason.
+fn fix(id: &str, version: &Value, reason: &Value) -> String {
     if version["status"] == "error" {
         return format!("`tenon plugin errors {id}` shows how it failed");
     }
-    let mut resolved = links["versions"].as_array().into_iter().flatten();
-    let resolved = resolved.find(|resolved| resolved["version"] == version["version"]);
-    hints::inactive(id, &text(version, "version"), resolved.map_or(&Value::Null, |resolved| &resolved["reason"]))
+    hints::inactive(id, &line(version, "version"), reason)
 }
 
 async fn rollouts(connection: &Connection, findings: &mut Findings) {
@@ -100,7 +109,7 @@ async fn rollouts(connection: &Connection, findings: &mut Findings) {
         Err(error) => return findings.hint("rollouts", format!("not looked at: {error:#}"), None),
     };
     for rollout in rollouts.iter().filter(|rollout| rollout["loaded"] == false) {
-        let (plugin, version) = (text(rollout, "plugin"), text(rollout, "version"));
+        let (plugin, version) = (line(rollout, "plugin"), line(rollout, "version"));
         let previous = rollout["previous"].as_str().filter(|previous| *previous != version);
         let previous = previous.map(|version| format!(" or {version}")).unwrap_or_default();
         let what = format!(
@@ -130,9 +139,9 @@ fn pins(decisions: &[TenantPlugin], loaded: &[Value], findings: &mut Findings) {
 }
 
 /// Reasons have several lines; a finding has one.
-fn text(thing: &Value, name: &str) -> String {
-    let text = thing[name].as_str().unwrap_or_default();
-    text.lines()
+fn line(thing: &Value, name: &str) -> String {
+    output::text(thing, name)
+        .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()

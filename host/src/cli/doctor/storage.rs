@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::finding::Findings;
 use crate::capability::sql::{Condition, condition};
 use crate::config::Config;
+use crate::path::beside;
 
 /// What of its bound a database may fill before that is worth a word, in percent.
 const FULL_PERCENT: u64 = 90;
@@ -140,12 +141,6 @@ fn logs_alone(files: &[PathBuf], findings: &mut Findings) {
         let what = format!("{} has no database beside it", file.display());
         findings.fix("storage", what, Some("restore the database from a backup, or move the file away".into()));
     }
-}
-
-fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 fn size(file: &Path) -> Option<u64> {

@@ -61,6 +61,11 @@ pub(super) async fn an_event_is_taken_in_once_with_its_deliveries(db: &dyn Contr
     assert_eq!(db.event_list(before, 10).await.unwrap(), [listed[1].clone()]);
     assert_eq!(listed[1].subject.as_deref(), Some("deal-1"));
 
+    for (topic, expected) in [("deal.won", 2), ("deal.*", 2), ("*.*", 2), ("deal.*.*", 0), ("*.lost", 0)] {
+        let of = EventFilter { tenant: Some("once".into()), topic: Some(topic.into()), ..EventFilter::default() };
+        assert_eq!(db.event_list(of, 10).await.unwrap().len(), expected, "{topic}");
+    }
+
     let claimed = claim(db, "once", "l1", 0, &[]).await;
     assert_eq!(told(&claimed), [("e1", "a"), ("e1", "b")]);
     assert_eq!(claim(db, "once", "l2", 0, &[]).await, [], "somebody has them");
@@ -76,7 +81,12 @@ pub(super) async fn an_event_is_taken_in_once_with_its_deliveries(db: &dyn Contr
         sha256: sha.to_string().repeat(64),
     };
     let new = |id: &str| event(id, "once", None, &["a"]);
+    let requested = async |sha| db.event_requested("once", &request("k", sha)).await.unwrap();
+    assert_eq!(requested('0').await, None);
     assert_eq!(db.event_request(request("k", '0'), new("r1")).await.unwrap(), Requested::New(1));
+    assert_eq!(requested('0').await, Some(Requested::Known("r1".into())));
+    assert_eq!(requested('1').await, Some(Requested::Other));
+    assert_eq!(db.event_requested("twice", &request("k", '0')).await.unwrap(), None, "each tenant has its own");
     assert_eq!(db.event_request(request("k", '0'), new("r2")).await.unwrap(), Requested::Known("r1".into()));
     assert_eq!(db.event_request(request("k", '1'), new("r3")).await.unwrap(), Requested::Other);
     assert_eq!(db.delivery_count().await.unwrap(), [("once".to_owned(), 1)]);
@@ -115,6 +125,10 @@ pub(super) async fn deliveries_of_a_key_come_one_after_the_other(db: &dyn Contro
 
     let letters = db.dead_letter_list(DeadFilter { tenant: Some("keys".into()), ..DeadFilter::default() }, 10).await;
     let letter = &letters.unwrap()[0];
+    for (topic, expected) in [("deal.*", 1), ("deal.*.*", 0)] {
+        let of = DeadFilter { tenant: Some("keys".into()), topic: Some(topic.into()), ..DeadFilter::default() };
+        assert_eq!(db.dead_letter_list(of, 10).await.unwrap().len(), expected, "{topic}");
+    }
     assert_eq!((letter.attempts, &*letter.error, &*letter.event.id), (2, "never", "k0"));
     assert_eq!(db.dead_letter_fetch(Some("other"), letter.sequence).await.unwrap(), None);
     assert_eq!(db.dead_letter_replay(Some("other"), letter.sequence, later(0)).await.unwrap(), None);
@@ -141,6 +155,24 @@ pub(super) async fn who_is_not_there_is_waited_for_without_an_attempt(db: &dyn C
     settle(db, "l3", &claimed[0], Outcome::Done).await;
 }
 
+pub(super) async fn what_is_given_back_is_due_and_has_not_waited(db: &dyn ControlPlane) {
+    db.event_add(vec![event("b1", "back", None, &["a"])]).await.unwrap();
+    let claimed = claim(db, "back", "l1", 1, &[]).await;
+    assert!(settle(db, "l1", &claimed[0], Outcome::GivenBack).await.is_empty());
+    let again = claim(db, "back", "l2", 1, &[]).await;
+    assert_eq!(again, claimed, "nobody waits for a lease, and nothing is counted");
+    assert_eq!((again[0].attempts, again[0].waiting_us), (0, None));
+    // What waited before has waited since then.
+    settle(db, "l2", &again[0], Outcome::Wait { due: later(1) }).await;
+    let waited = claim(db, "back", "l3", 2, &[]).await;
+    settle(db, "l1", &waited[0], Outcome::GivenBack).await;
+    assert_eq!(claim(db, "back", "l4", 2, &[]).await, [], "whose lease it is not gives nothing back");
+    settle(db, "l3", &waited[0], Outcome::GivenBack).await;
+    let again = claim(db, "back", "l5", 2, &[]).await;
+    assert!(again == waited && again[0].waiting_us.is_some(), "{again:?}");
+    settle(db, "l5", &again[0], Outcome::Done).await;
+}
+
 pub(super) async fn marks_of_outboxes_stay_until_they_are_removed(db: &dyn ControlPlane) {
     for (plugin, at) in [("b", 0), ("a", 0), ("a", 10)] {
         db.outbox_mark("acme", plugin, later(at)).await.unwrap();
@@ -161,7 +193,8 @@ pub(super) async fn what_is_old_goes_and_what_is_not_delivered_stays(db: &dyn Co
     let events = (0..10).map(|index| event(&format!("o{index}"), "old", None, if index == 0 { &["a"] } else { &[] }));
     db.event_add(events.collect()).await.unwrap();
     let ago = later(-3_600);
-    let keep = EventPrune { events: ago, events_max: 1_000, dead: ago, dead_max: 1_000, requests: ago, rows: 3 };
+    let (spared, most) = (Vec::new(), 1_000);
+    let keep = EventPrune { spared, events: ago, events_max: most, dead: ago, dead_max: most, requests: ago, rows: 3 };
     assert!(!db.event_prune(keep.clone()).await.unwrap());
     assert_eq!(count().await.unwrap().len(), 10);
     let few = EventPrune { events_max: 4, rows: 100, ..keep.clone() };
@@ -175,4 +208,28 @@ pub(super) async fn what_is_old_goes_and_what_is_not_delivered_stays(db: &dyn Co
     settle(db, "l1", &claimed[0], Outcome::Dead { attempted: true, error: "never".into(), at: later(-7_200) }).await;
     while db.event_prune(none.clone()).await.unwrap() {}
     assert_eq!(count().await.unwrap(), [], "its dead letter was old too");
+}
+
+pub(super) async fn who_is_spared_keeps_its_events_and_nobody_elses(db: &dyn ControlPlane) {
+    let list = async |tenant: &str| {
+        let filter = EventFilter { tenant: Some(tenant.into()), ..EventFilter::default() };
+        db.event_list(filter, 100).await.unwrap().len()
+    };
+    for tenant in ["spared", "others"] {
+        let events = (0..4).map(|index| event(&format!("{tenant}{index}"), tenant, None, &["a"]));
+        db.event_add(events.collect()).await.unwrap();
+        let dead = Outcome::Dead { attempted: true, error: "never".into(), at: later(-60) };
+        for delivery in claim(db, tenant, tenant, 1, &[]).await {
+            settle(db, tenant, &delivery, dead.clone()).await;
+        }
+    }
+    let (ago, none, spared) = (later(-3_600), later(60), vec!["spared".to_owned()]);
+    let few = EventPrune { spared, events: ago, events_max: 1, dead: none, dead_max: 0, requests: none, rows: 100 };
+    db.event_prune(few.clone()).await.unwrap();
+    let letters = db.dead_letter_list(DeadFilter::default(), 10).await.unwrap();
+    assert_eq!((list("spared").await, list("others").await, letters), (4, 1, vec![]), "dead letters go of all");
+    db.event_prune(EventPrune { events: none, ..few.clone() }).await.unwrap();
+    assert_eq!((list("spared").await, list("others").await), (4, 0));
+    db.event_prune(EventPrune { spared: Vec::new(), events: none, ..few }).await.unwrap();
+    assert_eq!(list("spared").await, 0);
 }

@@ -22,7 +22,8 @@ pub(super) async fn a_tenant_runs_what_it_was_moved_to(db: &dyn ControlPlane) {
     assert_eq!(db.activation_list().await.unwrap(), [row("1.1.0", 2), row("2.0.0", 1)]);
     let nobody = Activation { tenant: "nobody".into(), ..row("1.0.0", 0) };
     assert!(db.activation_put(nobody, vec!["1.1.0".into()]).await.is_err(), "there is no such tenant");
-    db.activation_delete("mover", "crm").await.unwrap();
+    assert!(db.activation_delete("mover", "crm").await.unwrap());
+    assert!(!db.activation_delete("mover", "crm").await.unwrap(), "nothing runs any more");
     assert_eq!(db.activation_list().await.unwrap(), []);
 
     db.installation_put("crm", "1.0.0", at(0)).await.unwrap();

@@ -93,7 +93,13 @@ pub(super) async fn what_went_is_known_by_its_last_sequence(db: &dyn ControlPlan
     assert_eq!((bounds.last, bounds.gone), (last, StreamPosition::default()));
 
     let long_ago = Timestamp::now() - SignedDuration::from_hours(1);
-    let prune = |of_recipient, of_tenant| NotificationPrune { before: long_ago, of_recipient, of_tenant, rows: 100 };
+    let prune = |of_recipient, of_tenant| NotificationPrune {
+        spared: Vec::new(),
+        before: long_ago,
+        of_recipient,
+        of_tenant,
+        rows: 100,
+    };
     db.notification_prune(prune(2, 100)).await.unwrap();
     let left = db.stream_notifications("gone", None, 0, 10).await.unwrap();
     assert_eq!(left.iter().map(|n| n.id.as_str()).collect::<Vec<_>>(), ["g1", "g3", "g4", "g5"]);
@@ -101,9 +107,30 @@ pub(super) async fn what_went_is_known_by_its_last_sequence(db: &dyn ControlPlan
     db.notification_prune(prune(100, 1)).await.unwrap();
     let now = Timestamp::now() + SignedDuration::from_secs(60);
     db.notification_prune(NotificationPrune { before: now, ..prune(100, 100) }).await.unwrap();
+    let (spared, most) = (Vec::new(), 100);
     let prune =
-        EventPrune { events: now, events_max: 100, dead: long_ago, dead_max: 100, requests: long_ago, rows: 100 };
+        EventPrune { spared, events: now, events_max: most, dead: now, dead_max: most, requests: now, rows: most };
     while db.event_prune(prune.clone()).await.unwrap() {}
     let bounds = db.stream_bounds("gone").await.unwrap();
     assert_eq!((bounds.last, bounds.gone), (last, last), "what is gone was the last there was");
+}
+
+pub(super) async fn who_is_spared_keeps_its_notifications(db: &dyn ControlPlane) {
+    let left = async |tenant: &str| db.stream_notifications(tenant, None, 0, 100).await.unwrap().len();
+    for tenant in ["kept", "pruned"] {
+        let recipients = ["everyone", "everyone", "user:jo", "user:al"].iter().enumerate();
+        let new = recipients.map(|(at, to)| notification(&format!("{tenant}{at}"), tenant, to));
+        db.notification_add(new.collect()).await.unwrap();
+    }
+    let spared = vec!["kept".to_owned()];
+    let (ago, now) =
+        (Timestamp::now() - SignedDuration::from_hours(1), Timestamp::now() + SignedDuration::from_mins(1));
+    let mut prune = NotificationPrune { spared, before: ago, of_recipient: 1, of_tenant: 100, rows: 100 };
+    for (before, of_recipient, of_tenant, pruned) in [(ago, 1, 100, 3), (ago, 100, 2, 2), (now, 100, 100, 0)] {
+        prune = NotificationPrune { before, of_recipient, of_tenant, ..prune };
+        db.notification_prune(prune.clone()).await.unwrap();
+        assert_eq!((left("kept").await, left("pruned").await), (4, pruned));
+    }
+    db.notification_prune(NotificationPrune { spared: Vec::new(), ..prune }).await.unwrap();
+    assert_eq!(left("kept").await, 0);
 }

@@ -19,7 +19,11 @@ pub(super) async fn a_key_is_trusted_under_one_name_until_it_is_removed(db: &dyn
     assert!(!db.trusted_key_add(key("other", "ed25519:A", &["*"])).await.unwrap(), "the key is there");
     assert!(db.trusted_key_add(key("", "ed25519:D", &[])).await.is_err(), "a key has a name");
     assert_eq!(db.trusted_key_list().await.unwrap(), [acme.clone(), build.clone()]);
-    assert_eq!(db.trusted_key_remove("acme").await.unwrap(), Some(acme));
+    let more = key("acme", "ed25519:A", &["acme-*", "crm", "more"]);
+    assert!(db.trusted_key_alter(acme.clone(), more.plugins.clone()).await.unwrap());
+    assert!(!db.trusted_key_alter(acme, vec!["*".into()]).await.unwrap(), "it is another by now");
+    assert!(!db.trusted_key_alter(key("acme", "ed25519:B", &["*"]), vec![]).await.unwrap(), "it is another key");
+    assert_eq!(db.trusted_key_remove("acme").await.unwrap(), Some(more));
     assert_eq!(db.trusted_key_remove("acme").await.unwrap(), None);
     assert_eq!(db.trusted_key_list().await.unwrap(), [build]);
 }

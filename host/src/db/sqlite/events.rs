@@ -3,45 +3,23 @@
 //! Each change is one transaction of many statements, so that many events cost one write to the disk.
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Error, Row};
+use sqlx::{Error, Row};
 
-use super::{SqliteControlPlane, uncancelled};
+use super::notifications::json;
+use super::{SqliteControlPlane, transaction};
 use crate::db::events::{
     DEAD_LETTER_COUNT, DEAD_LETTER_DELETE, DEAD_LETTER_FETCH, DEAD_LETTER_INSERT, DEAD_LETTER_LIST, DEAD_LETTER_PRUNE,
     DEAD_LETTER_TRIM, DELIVERY_AGAIN, DELIVERY_CLAIM, DELIVERY_CLAIMED, DELIVERY_COUNT, DELIVERY_DELETE,
-    DELIVERY_INSERT, DELIVERY_LEAD, DELIVERY_NEXT, DELIVERY_WAIT, EVENT_COUNT, EVENT_INSERT, EVENT_LIST, EVENT_PRUNE,
-    EVENT_REQUEST_FETCH, EVENT_REQUEST_INSERT, EVENT_REQUEST_PRUNE, EVENT_TRIM, OUTBOX_LIST, OUTBOX_MARK,
-    OUTBOX_UNMARK,
+    DELIVERY_GIVE_BACK, DELIVERY_INSERT, DELIVERY_LEAD, DELIVERY_NEXT, DELIVERY_WAIT, EVENT_COUNT, EVENT_INSERT,
+    EVENT_LIST, EVENT_PRUNE, EVENT_REQUEST_FETCH, EVENT_REQUEST_INSERT, EVENT_REQUEST_PRUNE, EVENT_TRIM, OUTBOX_LIST,
+    OUTBOX_MARK, OUTBOX_UNMARK,
 };
 use crate::db::{
     DbError, DeadFilter, DeadLetter, Delivery, DeliveryClaim, EventFilter, EventPrune, EventRequest, Events, NewEvent,
     Outcome, Requested, Settled, StoredEvent,
 };
-
-impl SqliteControlPlane {
-    /// Runs statements that take effect together or not at all.
-    pub(super) async fn together<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
-    ) -> Result<T, DbError> {
-        let writer = self.writer.clone();
-        uncancelled(operation, async move {
-            let mut connection = writer.acquire().await?;
-            let written = async {
-                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-                let done = work(&mut transaction).await?;
-                transaction.commit().await.map(|()| done)
-            };
-            // After a full disk the connection may believe that it is still within the transaction.
-            written.await.inspect_err(|_| connection.close_on_drop())
-        })
-        .await
-    }
-}
 
 #[async_trait]
 impl Events for SqliteControlPlane {
@@ -61,7 +39,7 @@ impl Events for SqliteControlPlane {
     }
 
     async fn event_add(&self, events: Vec<NewEvent>) -> Result<usize, DbError> {
-        self.together("event_add", move |connection| {
+        transaction(&self.writer, "event_add", move |connection| {
             Box::pin(async move {
                 let mut deliveries = 0;
                 for event in &events {
@@ -73,21 +51,17 @@ impl Events for SqliteControlPlane {
         .await
     }
 
+    async fn event_requested(&self, tenant: &str, request: &EventRequest) -> Result<Option<Requested>, DbError> {
+        requested(&self.readers, tenant, request).await.map_err(DbError::during("event_requested"))
+    }
+
     async fn event_request(&self, request: EventRequest, event: NewEvent) -> Result<Requested, DbError> {
-        self.together("event_request", move |connection| {
+        transaction(&self.writer, "event_request", move |connection| {
             Box::pin(async move {
-                let EventRequest { principal, key, sha256 } = &request;
-                let known: Option<(String, String)> = sqlx::query_as(EVENT_REQUEST_FETCH)
-                    .bind(&event.tenant)
-                    .bind(principal)
-                    .bind(key)
-                    .fetch_optional(&mut *connection)
-                    .await?;
-                match known {
-                    Some((known, id)) if known == *sha256 => return Ok(Requested::Known(id)),
-                    Some(_) => return Ok(Requested::Other),
-                    None => {}
+                if let Some(known) = requested(&mut *connection, &event.tenant, &request).await? {
+                    return Ok(known);
                 }
+                let EventRequest { principal, key, sha256 } = &request;
                 let insert = sqlx::query(EVENT_REQUEST_INSERT).bind(&event.tenant).bind(principal).bind(key);
                 let insert = insert.bind(sha256).bind(&event.id).bind(event.at.as_microsecond());
                 insert.execute(&mut *connection).await?;
@@ -108,7 +82,7 @@ impl Events for SqliteControlPlane {
     }
 
     async fn delivery_claim(&self, claims: Vec<DeliveryClaim>) -> Result<Vec<Delivery>, DbError> {
-        self.together("delivery_claim", move |connection| {
+        transaction(&self.writer, "delivery_claim", move |connection| {
             Box::pin(async move {
                 let mut claimed = Vec::new();
                 for DeliveryClaim { tenant, limit, without, now, until, lease } in claims {
@@ -127,7 +101,7 @@ impl Events for SqliteControlPlane {
     }
 
     async fn delivery_settle(&self, settled: Vec<Settled>) -> Result<Vec<String>, DbError> {
-        self.together("delivery_settle", move |connection| {
+        transaction(&self.writer, "delivery_settle", move |connection| {
             Box::pin(async move {
                 let mut gone = Vec::new();
                 for settled in &settled {
@@ -163,7 +137,7 @@ impl Events for SqliteControlPlane {
         now: Timestamp,
     ) -> Result<Option<String>, DbError> {
         let tenant = tenant.map(str::to_owned);
-        self.together("dead_letter_replay", move |connection| {
+        transaction(&self.writer, "dead_letter_replay", move |connection| {
             Box::pin(async move {
                 let taken: Option<(i64, String, String)> = sqlx::query_as(DEAD_LETTER_DELETE)
                     .bind(tenant)
@@ -184,26 +158,39 @@ impl Events for SqliteControlPlane {
     }
 
     async fn event_prune(&self, prune: EventPrune) -> Result<bool, DbError> {
-        let rows = u64::from(prune.rows);
-        let mut more = false;
+        let (rows, during) = (u64::from(prune.rows), || DbError::during("event_prune"));
         // Each by itself: so many rows at once are as long as others should wait for the writer.
-        for (statement, before) in
-            [(DEAD_LETTER_PRUNE, prune.dead), (EVENT_REQUEST_PRUNE, prune.requests), (EVENT_PRUNE, prune.events)]
-        {
+        let mut more = false;
+        for (statement, before) in [(DEAD_LETTER_PRUNE, prune.dead), (EVENT_REQUEST_PRUNE, prune.requests)] {
             let delete = sqlx::query(statement).bind(before.as_microsecond()).bind(prune.rows).execute(&self.writer);
-            more |= delete.await.map_err(DbError::during("event_prune"))?.rows_affected() >= rows;
+            more |= delete.await.map_err(during())?.rows_affected() >= rows;
         }
-        for (count, trim, most) in
-            [(DEAD_LETTER_COUNT, DEAD_LETTER_TRIM, prune.dead_max), (EVENT_COUNT, EVENT_TRIM, prune.events_max)]
-        {
+        let events = sqlx::query(EVENT_PRUNE).bind(prune.events.as_microsecond()).bind(prune.rows);
+        let events = events.bind(json(&prune.spared)).execute(&self.writer).await.map_err(during())?;
+        more |= events.rows_affected() >= rows;
+        for (count, trim, most, spared) in [
+            (DEAD_LETTER_COUNT, DEAD_LETTER_TRIM, prune.dead_max, &[][..]),
+            (EVENT_COUNT, EVENT_TRIM, prune.events_max, &prune.spared[..]),
+        ] {
             let over = sqlx::query_scalar::<_, String>(count).bind(most).fetch_all(&self.readers).await;
-            for tenant in over.map_err(DbError::during("event_prune"))? {
+            for tenant in over.map_err(during())?.into_iter().filter(|tenant| !spared.contains(tenant)) {
                 let delete = sqlx::query(trim).bind(tenant).bind(most).bind(prune.rows).execute(&self.writer);
-                more |= delete.await.map_err(DbError::during("event_prune"))?.rows_affected() >= rows;
+                more |= delete.await.map_err(during())?.rows_affected() >= rows;
             }
         }
         Ok(more)
     }
+}
+
+/// What became of a request that was made before under this key.
+async fn requested(
+    reader: impl sqlx::SqliteExecutor<'_>,
+    tenant: &str,
+    EventRequest { principal, key, sha256 }: &EventRequest,
+) -> Result<Option<Requested>, Error> {
+    let known = sqlx::query_as::<_, (String, String)>(EVENT_REQUEST_FETCH).bind(tenant).bind(principal).bind(key);
+    let known = known.fetch_optional(reader).await?;
+    Ok(known.map(|(known, id)| if known == *sha256 { Requested::Known(id) } else { Requested::Other }))
 }
 
 /// Takes an event in unless it is known. Gives the number of its deliveries.
@@ -232,6 +219,9 @@ async fn settle(connection: &mut SqliteConnection, settled: &Settled) -> Result<
             let wait = sqlx::query(DELIVERY_WAIT).bind(sequence).bind(lease).bind(due.as_microsecond());
             let wait = wait.bind(Timestamp::now().as_microsecond());
             return wait.execute(connection).await.map(|_| None);
+        }
+        Outcome::GivenBack => {
+            return sqlx::query(DELIVERY_GIVE_BACK).bind(sequence).bind(lease).execute(connection).await.map(|_| None);
         }
         Outcome::Dead { attempted, error, at } => {
             let dead = sqlx::query(DEAD_LETTER_INSERT).bind(sequence).bind(lease).bind(i64::from(*attempted));

@@ -57,9 +57,9 @@ impl Lifecycle for SqliteControlPlane {
         Ok(())
     }
 
-    async fn activation_delete(&self, tenant: &str, plugin: &str) -> Result<(), DbError> {
+    async fn activation_delete(&self, tenant: &str, plugin: &str) -> Result<bool, DbError> {
         let delete = sqlx::query(ACTIVATION_DELETE).bind(tenant).bind(plugin).execute(&self.writer).await;
-        delete.map(drop).map_err(DbError::during("activation_delete"))
+        delete.map(|done| done.rows_affected() > 0).map_err(DbError::during("activation_delete"))
     }
 
     async fn plugin_use_note(&self, errors: Vec<PluginError>, stats: Vec<PluginStat>) -> Result<(), DbError> {

@@ -61,18 +61,22 @@ impl Notifications for SqliteControlPlane {
 
     async fn notification_prune(&self, prune: NotificationPrune) -> Result<bool, DbError> {
         let (rows, during) = (u64::from(prune.rows), || DbError::during("notification_prune"));
-        let old = sqlx::query(NOTIFICATION_PRUNE).bind(prune.before.as_microsecond()).bind(prune.rows);
+        let old = sqlx::query(NOTIFICATION_PRUNE)
+            .bind(prune.before.as_microsecond())
+            .bind(prune.rows)
+            .bind(json(&prune.spared));
         let mut more = old.execute(&self.writer).await.map_err(during())?.rows_affected() >= rows;
         let over = sqlx::query_as(RECIPIENT_COUNT).bind(prune.of_recipient).fetch_all(&self.readers).await;
         let over: Vec<(String, String)> = over.map_err(during())?;
-        for (tenant, recipient) in over {
+        let is_spared = |tenant: &String| prune.spared.contains(tenant);
+        for (tenant, recipient) in over.into_iter().filter(|(tenant, _)| !is_spared(tenant)) {
             let trim = sqlx::query(RECIPIENT_TRIM).bind(tenant).bind(recipient).bind(prune.of_recipient);
             let trimmed = trim.bind(prune.rows).execute(&self.writer).await.map_err(during())?;
             more |= trimmed.rows_affected() >= rows;
         }
         let over = sqlx::query_scalar(NOTIFICATION_COUNT).bind(prune.of_tenant).fetch_all(&self.readers).await;
         let over: Vec<String> = over.map_err(during())?;
-        for tenant in over {
+        for tenant in over.into_iter().filter(|tenant| !is_spared(tenant)) {
             let trim = sqlx::query(NOTIFICATION_TRIM).bind(tenant).bind(prune.of_tenant).bind(prune.rows);
             more |= trim.execute(&self.writer).await.map_err(during())?.rows_affected() >= rows;
         }
@@ -106,6 +110,6 @@ impl Notifications for SqliteControlPlane {
 }
 
 /// A list as a statement takes it.
-fn json(texts: &[String]) -> String {
+pub(super) fn json(texts: &[String]) -> String {
     serde_json::Value::from(texts).to_string()
 }

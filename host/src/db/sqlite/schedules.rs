@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sqlx::Error;
 use sqlx::sqlite::SqliteConnection;
 
-use super::SqliteControlPlane;
+use super::{SqliteControlPlane, transaction};
 use crate::db::schedules::{
     RUN_AGAIN, RUN_CLOSE, RUN_COUNT, RUN_FETCH, RUN_GIVE_BACK, RUN_INSERT, RUN_LAST, RUN_LATER, RUN_LIST, RUN_OPEN,
     RUN_OVER, RUN_PRUNE, RUN_TRIM, SCHEDULE_DECIDE, SCHEDULE_FETCH, SCHEDULE_FORGET, SCHEDULE_LIST, SCHEDULE_PUT,
@@ -22,7 +22,7 @@ use crate::db::{
 #[async_trait]
 impl Schedules for SqliteControlPlane {
     async fn schedule_put(&self, schedules: Vec<Standing>) -> Result<(), DbError> {
-        self.together("schedule_put", move |connection| {
+        transaction(&self.writer, "schedule_put", move |connection| {
             Box::pin(async move {
                 for Standing { key, definition, decided, .. } in schedules {
                     let put = sqlx::query(SCHEDULE_PUT).bind(key.tenant).bind(key.plugin).bind(key.name);
@@ -47,7 +47,7 @@ impl Schedules for SqliteControlPlane {
 
     async fn schedule_forget(&self, tenant: &str, plugin: &str) -> Result<bool, DbError> {
         let (tenant, plugin) = (tenant.to_owned(), plugin.to_owned());
-        self.together("schedule_forget", move |connection| {
+        transaction(&self.writer, "schedule_forget", move |connection| {
             Box::pin(async move {
                 let mut gone = 0;
                 for statement in [SCHEDULE_RUN_FORGET, SCHEDULE_FORGET] {
@@ -61,7 +61,7 @@ impl Schedules for SqliteControlPlane {
     }
 
     async fn run_claim(&self, claims: Vec<RunClaim>) -> Result<Vec<bool>, DbError> {
-        self.together("run_claim", move |connection| {
+        transaction(&self.writer, "run_claim", move |connection| {
             Box::pin(async move {
                 let mut done = Vec::with_capacity(claims.len());
                 for claim in claims {
@@ -74,7 +74,7 @@ impl Schedules for SqliteControlPlane {
     }
 
     async fn run_end(&self, ended: Vec<RunEnd>) -> Result<(), DbError> {
-        self.together("run_end", move |connection| {
+        transaction(&self.writer, "run_end", move |connection| {
             Box::pin(async move {
                 for ended in ended {
                     end(connection, ended).await?;

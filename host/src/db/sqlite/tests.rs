@@ -106,6 +106,30 @@ async fn a_transaction_that_finds_no_room_closes_its_connection() {
 }
 
 #[tokio::test]
+async fn what_waits_too_long_is_told_from_what_is_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(CONTROL_PLANE_FILE);
+    let config = DbConfig { acquire_timeout_ms: 50, busy_wait_ms: 50, ..DbConfig::default() };
+    let (db, other) = (SqliteControlPlane::open(&file, &config).await.unwrap(), open(dir.path()).await);
+    let taken = db.writer.acquire().await.unwrap();
+    let late = db.tenant_ensure("demo", TenantOrigin::Demo).await;
+    assert!(matches!(late, Err(DbError::Busy { source: sqlx::Error::PoolTimedOut, .. })), "no connection: {late:?}");
+    drop(taken);
+
+    let other_process = SqliteControlPlane::open(&file, &config).await.unwrap();
+    let mut holding = other_process.writer.acquire().await.unwrap();
+    let lock = holding.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let late = db.tenant_ensure("demo", TenantOrigin::Demo).await;
+    assert!(matches!(late, Err(DbError::Busy { .. })), "no lock: {late:?}");
+    lock.rollback().await.unwrap();
+    db.tenant_ensure("demo", TenantOrigin::Demo).await.unwrap();
+
+    other.close().await;
+    let closed = other.tenant_ensure("demo", TenantOrigin::Demo).await;
+    assert!(matches!(closed, Err(DbError::Query { .. })), "{closed:?}");
+}
+
+#[tokio::test]
 async fn open_errors_name_the_file_and_the_fix() {
     let dir = tempfile::tempdir().unwrap();
     let not_a_database = dir.path().join("notes.db");

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{SqliteControlPlane, transaction};
 use crate::db::trust::{
     HIGHEST_VERSION_DELETE, HIGHEST_VERSION_LIST, HIGHEST_VERSION_UPSERT, KEPT_VERSION_CLEAR, KEPT_VERSION_INSERT,
-    KEPT_VERSION_LIST, TRUSTED_KEY_DELETE, TRUSTED_KEY_INSERT, TRUSTED_KEY_LIST,
+    KEPT_VERSION_LIST, TRUSTED_KEY_DELETE, TRUSTED_KEY_INSERT, TRUSTED_KEY_LIST, TRUSTED_KEY_UPDATE,
 };
 use crate::db::{DbError, HighestVersion, KeptVersion, Trust, TrustedKey};
 
@@ -18,9 +18,7 @@ impl Trust for SqliteControlPlane {
     }
 
     async fn trusted_key_add(&self, key: TrustedKey) -> Result<bool, DbError> {
-        let plugins = serde_json::to_string(&key.plugins)
-            .map_err(|source| sqlx::Error::Encode(Box::new(source)))
-            .map_err(DbError::during("trusted_key_add"))?;
+        let plugins = list(&key.plugins).map_err(DbError::during("trusted_key_add"))?;
         let done = sqlx::query(TRUSTED_KEY_INSERT)
             .bind(key.name)
             .bind(key.public_key)
@@ -30,6 +28,13 @@ impl Trust for SqliteControlPlane {
             .await
             .map_err(DbError::during("trusted_key_add"))?;
         Ok(done.rows_affected() > 0)
+    }
+
+    async fn trusted_key_alter(&self, read: TrustedKey, plugins: Vec<String>) -> Result<bool, DbError> {
+        let during = || DbError::during("trusted_key_alter");
+        let (before, after) = (list(&read.plugins).map_err(during())?, list(&plugins).map_err(during())?);
+        let update = sqlx::query(TRUSTED_KEY_UPDATE).bind(read.name).bind(read.public_key).bind(before).bind(after);
+        Ok(update.execute(&self.writer).await.map_err(during())?.rows_affected() > 0)
     }
 
     async fn trusted_key_remove(&self, name: &str) -> Result<Option<TrustedKey>, DbError> {
@@ -63,6 +68,10 @@ impl Trust for SqliteControlPlane {
     async fn versions_note(&self, highest: Vec<HighestVersion>, kept: Vec<KeptVersion>) -> Result<(), DbError> {
         transaction(&self.writer, "versions_note", |db| note(db, highest, kept).boxed()).await
     }
+}
+
+fn list(plugins: &[String]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(plugins).map_err(|source| sqlx::Error::Encode(Box::new(source)))
 }
 
 async fn note(

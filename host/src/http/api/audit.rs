@@ -13,7 +13,7 @@ use super::page::{self, Page};
 use super::take::Query;
 use crate::app::App;
 use crate::db::{AuditFilter, AuditRecord};
-use crate::http::envelope::{ApiError, WrongField};
+use crate::http::envelope::ApiError;
 use crate::http::identity::Caller;
 use crate::id::excerpt;
 use crate::registry::DIRECTORY_OPERATIONS;
@@ -30,7 +30,7 @@ pub(super) struct Filter {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<page::Cursor>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +78,7 @@ pub(super) async fn list(
         correlation_id: filter.correlation_id,
         since: filter.since,
         until: filter.until,
-        before: filter.cursor,
+        before: filter.cursor.map(|page::Cursor(sequence)| sequence),
     };
     let found = app.control().audit_list(wanted, limit).await?;
     if let (Some(operation), true) = (operation, found.is_empty()) {
@@ -106,5 +106,5 @@ fn exists(operation: &str) -> Result<(), ApiError> {
         "is `{}`, which is no operation{meant} There are {list}, and all of a kind, as `keys.`",
         excerpt(operation)
     );
-    Err(ApiError::invalid(vec![WrongField { field: "operation".to_owned(), message }]))
+    Err(ApiError::wrong_field("operation", message))
 }

@@ -21,7 +21,7 @@ use super::{lacking, revision, unknown};
 use crate::app::App;
 use crate::db::{self, ConfigRow};
 use crate::http::envelope::{ApiError, Success, WrongField};
-use crate::http::identity::Caller;
+use crate::http::identity::{Caller, correlation};
 use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
 use crate::registry::manifest::{ConfigField, Manifest};
@@ -114,12 +114,13 @@ async fn set(app: &App, id: &str, caller: &Caller, headers: &HeaderMap, wanted: 
     };
     if !after.is_kept_by(&row, app.registry().seals()) {
         let message = "cannot be written down so that they are read as the same again".to_owned();
-        return Err(ApiError::invalid(vec![WrongField { field: "values".to_owned(), message }]));
+        return Err(ApiError::wrong_field("values", message));
     }
     let revision = app.control().config_put(row).await?.map_err(|db::Stale| revision::stale())?;
     let (was, is) = (about.told(&about.before), about.told(&after));
     let (plugin, data) = (about.plugin.key().id.as_str(), json!({ "plugin": id, "keys": keys(&was, &is) }));
-    app.runtime().announcements().tell(&about.tenant, "config.changed", plugin, data);
+    let request = correlation(headers);
+    app.runtime().announcements().tell(&about.tenant, "config.changed", plugin, data, Some(&request));
     let changed = Changed::new(plugin).from(was).to(is);
     let after = Stored { revision, ..after };
     let answer = || {

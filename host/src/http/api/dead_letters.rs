@@ -16,6 +16,7 @@ use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::id::TenantId;
+use crate::registry::manifest::EventPattern;
 use crate::stream::EventView;
 
 #[derive(Deserialize)]
@@ -23,9 +24,9 @@ use crate::stream::EventView;
 pub(super) struct Filter {
     subscriber: Option<String>,
     #[serde(rename = "type")]
-    topic: Option<String>,
+    topic: Option<EventPattern>,
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<page::Cursor>,
 }
 
 #[derive(Serialize)]
@@ -73,8 +74,8 @@ pub(super) async fn list(
     let wanted = DeadFilter {
         tenant: caller.tenant().map(ToString::to_string),
         subscriber: filter.subscriber,
-        topic: filter.topic,
-        before: filter.cursor,
+        topic: filter.topic.map(|topic| topic.to_string()),
+        before: filter.cursor.map(|page::Cursor(sequence)| sequence),
     };
     let found = app.control().dead_letter_list(wanted, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);

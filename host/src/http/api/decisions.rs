@@ -16,7 +16,7 @@ use super::take::{Body, Query};
 use super::{config, revision, unknown};
 use crate::app::App;
 use crate::db;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
@@ -86,7 +86,9 @@ pub(super) async fn put(
     Query(Force { force }): Query<Force>,
     Body(wanted): Body<Decision>,
 ) -> Result<Response, ApiError> {
-    revision::answered(&app, set(&app, &id, &caller, &headers, force, wanted).await).await
+    let asked = json!({ "enabled": wanted.enabled, "pin": wanted.pin });
+    let set = set(&app, &id, &caller, &headers, force, wanted).await;
+    revision::answered(&app, set.map_err(|error| error.wanting(asked))).await
 }
 
 async fn set(
@@ -258,6 +260,6 @@ fn about(app: &App, caller: &Caller, id: &str) -> Result<(TenantId, PluginId), A
 fn requirement(text: &str) -> Result<VersionReq, ApiError> {
     VersionReq::parse(text).map_err(|error| {
         let message = format!("is no range of versions, as `^1.0.0` or `=1.1.0`: {error}");
-        ApiError::invalid(vec![WrongField { field: "pin".to_owned(), message }])
+        ApiError::wrong_field("pin", message)
     })
 }

@@ -14,10 +14,10 @@ use super::take::{Body, Query};
 use crate::app::App;
 use crate::capability::events::Draft;
 use crate::db::EventFilter;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::{Caller, correlation};
 use crate::http::routes::Changed;
-use crate::registry::manifest::EventName;
+use crate::registry::manifest::{EventName, EventPattern};
 use crate::stream::EventView;
 use crate::trigger::events::{External, Refused};
 
@@ -29,12 +29,12 @@ const IDEMPOTENCY_KEY_BYTES: usize = 255;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Filter {
     #[serde(rename = "type")]
-    topic: Option<String>,
+    topic: Option<EventPattern>,
     source: Option<String>,
     subject: Option<String>,
     correlation_id: Option<String>,
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<page::Cursor>,
 }
 
 #[derive(Deserialize)]
@@ -56,11 +56,11 @@ pub(super) async fn list(
     let limit = page::limit(filter.limit)?;
     let wanted = EventFilter {
         tenant: caller.tenant().map(ToString::to_string),
-        topic: filter.topic,
+        topic: filter.topic.map(|topic| topic.to_string()),
         source: filter.source,
         subject: filter.subject,
         correlation_id: filter.correlation_id,
-        before: filter.cursor,
+        before: filter.cursor.map(|page::Cursor(sequence)| sequence),
     };
     let found = app.control().event_list(wanted, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
@@ -91,20 +91,23 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let text = value.to_str().ok().map(str::trim).filter(|text| (1..=IDEMPOTENCY_KEY_BYTES).contains(&text.len()));
     let text = text.ok_or_else(|| {
         let message = format!("must be 1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters");
-        ApiError::invalid(vec![WrongField { field: "Idempotency-Key".to_owned(), message }])
+        ApiError::wrong_field("Idempotency-Key", message)
     });
     text.map(|text| Some(text.to_owned()))
 }
 
 fn refused(refused: Refused) -> ApiError {
     match refused {
-        Refused::Reserved(topic) => ApiError::invalid(vec![WrongField {
-            field: "type".to_owned(),
-            message: format!("is {topic}, which the host alone publishes; begin it with another word"),
-        }]),
-        Refused::Wrong(wrong) => {
-            ApiError::invalid(vec![WrongField { field: wrong.field.to_owned(), message: wrong.problem }])
+        Refused::Starting => {
+            let message = "the host still loads plugins, so it is not known who hears the event; send it again soon";
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message);
+            error.with_header(RETRY_AFTER, HeaderValue::from_static("5"))
         }
+        Refused::Reserved(topic) => {
+            let message = format!("is {topic}, which the host alone publishes; begin it with another word");
+            ApiError::wrong_field("type", message)
+        }
+        Refused::Wrong(wrong) => ApiError::wrong_field(wrong.field, wrong.problem),
         Refused::Reused => ApiError::new(
             StatusCode::CONFLICT,
             "idempotency_key_reused",

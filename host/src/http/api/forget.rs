@@ -10,7 +10,7 @@ use serde_json::json;
 use super::install;
 use super::take::Body;
 use crate::app::App;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::routes::Changed;
 use crate::id::PluginId;
 use crate::registry::forget::{Memory, Wanted};
@@ -26,7 +26,7 @@ pub(super) async fn forget(
     let plugin = PluginId::parse(&id).map_err(|_| unknown())?;
     if !(wanted.claims || wanted.promises || wanted.highest_version) {
         let message = "must say what is to be forgotten: `claims`, `promises` or `highestVersion` as true".to_owned();
-        return Err(ApiError::invalid(vec![WrongField { field: "body".to_owned(), message }]));
+        return Err(ApiError::wrong_field("body", message));
     }
     let done = app.registry().forget(&plugin, wanted).await;
     let done = done.map_err(|error| install::refused(InstallError::Registry(error)))?.ok_or_else(unknown)?;

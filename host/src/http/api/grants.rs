@@ -110,7 +110,9 @@ pub(super) async fn remove(
 fn seen(snapshot: &Snapshot, id: &PluginId) -> Vec<AskView> {
     let given = snapshot.choices().grants();
     let mut views: BTreeMap<(Kind, String), AskView> = BTreeMap::new();
-    for plugin in snapshot.plugins().iter().filter(|plugin| plugin.key().id == *id) {
+    // One that could not take another's place may lack just this.
+    let refused = snapshot.rejected().iter().filter_map(|file| file.undecided.as_ref());
+    for plugin in snapshot.plugins().iter().chain(refused).filter(|plugin| plugin.key().id == *id) {
         for ask in grants::asks(plugin) {
             let granted = given.covers(id, &ask);
             let new = || AskView { ask: ask.clone(), versions: Vec::new(), granted };

@@ -3,7 +3,9 @@
 //! A component comes as it is (`application/wasm`), or with what goes beside it, as the parts `component`, `manifest`
 //! and `signatures` of `multipart/form-data`. It goes to disk as it comes: memory holds a piece of it at a time.
 
+use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -126,7 +128,8 @@ pub(super) async fn uninstall(
     Query(Force { force }): Query<Force>,
 ) -> Result<Response, ApiError> {
     let earlier = app.registry().snapshot();
-    let removed = app.registry().uninstall(&id, &version, force).await.map_err(refused)?;
+    let until = Instant::now() + app.config().limits.wall_deadline();
+    let removed = app.registry().uninstall(&id, &version, force, until).await.map_err(refused)?;
     let before = json!({ "fileName": removed.file_name });
     let (broken, rolled_out) = (&removed.broken, removed.rolled_out);
     let after = json!({ "forced": force, "broken": broken, "rolledOut": rolled_out });
@@ -264,6 +267,11 @@ pub(super) fn refused(error: InstallError) -> ApiError {
             let details = serde_json::value::to_raw_value(&json!({ "broken": broken })).ok();
             ApiError { details, ..ApiError::new(StatusCode::CONFLICT, "required", message) }
         }
+        InstallError::Registry(RegistryError::Directory { directory, source })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            missing(&directory, &source)
+        }
         InstallError::Io(error) | InstallError::Registry(RegistryError::Directory { source: error, .. }) => {
             unwritable(&error)
         }
@@ -279,12 +287,22 @@ fn needed(one: &Broken) -> String {
     format!("{plugin} for {whose} ({reason})")
 }
 
+/// The plugins directory is not there, as when its disk is not mounted. What runs goes on.
+fn missing(directory: &FilePath, error: &std::io::Error) -> ApiError {
+    let message = format!(
+        "the plugins directory {} is not there: mount its disk or create it; until then no change of plugins counts",
+        directory.display()
+    );
+    let internal = ApiError::internal(error);
+    ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "directory_missing".into(), message, ..internal }
+}
+
 fn unwritable(error: &std::io::Error) -> ApiError {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let internal = ApiError::internal(error);
     let told = |code: &str, message: &str| ApiError {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        code: code.to_owned(),
+        code: code.into(),
         message: message.to_owned(),
         ..internal.clone()
     };

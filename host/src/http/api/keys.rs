@@ -17,7 +17,7 @@ use super::take::{Body, Query};
 use crate::access::{Made, Order};
 use crate::app::App;
 use crate::db::{ApiKey, ApiKeyFilter};
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::id::{KeyId, RoleName};
@@ -39,7 +39,7 @@ pub(super) struct NewKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Paging {
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<page::Cursor>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +110,7 @@ pub(super) async fn create(
     let (id, text) = match app.access().keys().make(order, &maker.permissions, &maker.name).await? {
         Made::Key { id, text } => (id, text),
         Made::Wrong { field, message } => {
-            return Err(ApiError::invalid(vec![WrongField { field: field.to_owned(), message }]));
+            return Err(ApiError::wrong_field(field, message));
         }
         Made::Beyond { permission } => {
             let message = format!("the key would be allowed `{permission}`, which you are not");
@@ -137,7 +137,8 @@ pub(super) async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Page<KeyView>, ApiError> {
     let limit = page::limit(paging.limit)?;
-    let filter = ApiKeyFilter { tenant: caller.tenant().map(ToString::to_string), before: paging.cursor };
+    let before = paging.cursor.map(|page::Cursor(sequence)| sequence);
+    let filter = ApiKeyFilter { tenant: caller.tenant().map(ToString::to_string), before };
     let found = app.control().key_list(filter, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
     let next = found.last().filter(|_| full).map(|last| last.sequence.to_string());

@@ -18,7 +18,7 @@ use crate::http::identity::Caller;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Paging {
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<page::Cursor>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +56,8 @@ pub(super) async fn errors(
     let limit = page::limit(paging.limit)?;
     app.registry().flushed().await?;
     let tenant = caller.tenant().map(|tenant| tenant.as_str());
-    let found = app.control().plugin_error_list(&id, tenant, paging.cursor, limit).await?;
+    let before = paging.cursor.map(|page::Cursor(sequence)| sequence);
+    let found = app.control().plugin_error_list(&id, tenant, before, limit).await?;
     if found.is_empty() {
         known(&app, &id)?;
     }

@@ -7,10 +7,11 @@ use axum::response::IntoResponse;
 use serde_json::json;
 
 use super::activating::Activating;
-use super::{lacking, unknown};
+use super::{lacking, plugins, unknown};
 use crate::app::App;
 use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
+use crate::registry::resolve::PluginResolution;
 
 /// Explains the links of every loaded version of a plugin, for the tenant of the request, and names its files
 /// that were refused.
@@ -21,11 +22,19 @@ pub async fn show(
 ) -> Result<impl IntoResponse, ApiError> {
     let snapshot = app.registry().snapshot();
     let view = super::view(&snapshot, &caller);
-    let mut explanation = snapshot.explain(&view, &id);
+    let lifecycle = app.registry().lifecycle();
+    let error = |version: &PluginResolution| {
+        let plugin = snapshot.plugins().iter().find(|plugin| {
+            let key = plugin.key();
+            key.id == version.id && key.version == version.version
+        });
+        plugins::error(lifecycle, caller.tenant(), plugin?)
+    };
+    let mut explanation = snapshot.explain(&view, &id, error);
     if let Some(explanation) = &mut explanation {
         for plugin in snapshot.plugins().iter().filter(|plugin| plugin.key().id.as_str() == id) {
             let version = &plugin.key().version;
-            let activating = Activating::of(app.registry().lifecycle(), caller.tenant(), plugin);
+            let activating = Activating::of(lifecycle, caller.tenant(), plugin);
             let lines = activating.iter().map(|move_| format!("activating since {}: {}", move_.since, move_.told()));
             let lacking = lacking::told(caller.tenant(), plugin, view.resolved(plugin.key()));
             lines.chain(lacking).for_each(|line| explanation.add_line(&id, version, &line));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::take::Query;
 use super::unknown;
 use crate::app::App;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::log::kept::{Asked, Found, KeptLine};
 use crate::log::said::Level;
@@ -88,12 +88,12 @@ pub(super) async fn list(
 ) -> Result<Success<LogView>, ApiError> {
     let lines = wanted.lines.unwrap_or(LINES);
     if !(1..=LINES_MAX).contains(&lines) {
-        return Err(wrong("lines", format!("must be from 1 to {LINES_MAX}")));
+        return Err(ApiError::wrong_field("lines", format!("must be from 1 to {LINES_MAX}")));
     }
     let level = wanted.level.as_deref().map_or(Some(Level::Trace), Level::parse);
     let Some(level) = level else {
         let names: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
-        return Err(wrong("level", format!("must be one of {}", names.join(", "))));
+        return Err(ApiError::wrong_field("level", format!("must be one of {}", names.join(", "))));
     };
     let asked = Asked { plugin: &id, tenant: caller.tenant(), level, after: wanted.after, lines };
     let kept = app.runtime().log().kept();
@@ -102,10 +102,6 @@ pub(super) async fn list(
         return Err(unknown::plugin(&app.registry().snapshot(), &id));
     }
     Ok(Success(found.into()))
-}
-
-fn wrong(field: &str, message: String) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
 }
 
 /// What a plugin said outlives it.

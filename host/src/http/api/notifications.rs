@@ -11,7 +11,7 @@ use super::page::{self, Page};
 use super::take::Query;
 use crate::app::App;
 use crate::db::Listed;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::stream::{NotificationView, Reader};
@@ -69,6 +69,5 @@ fn after(cursor: &str) -> Result<Listed, ApiError> {
         };
         Some(Listed { read, sequence: sequence.parse().ok()? })
     });
-    let wrong = || WrongField { field: "cursor".to_owned(), message: "must be the nextCursor of an answer".to_owned() };
-    read.ok_or_else(|| ApiError::invalid(vec![wrong()]))
+    read.ok_or_else(|| ApiError::wrong_field("cursor", "must be the nextCursor of an answer"))
 }

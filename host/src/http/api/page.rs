@@ -4,9 +4,9 @@
 //! neither repeats an entry nor skips one.
 
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::http::envelope::{self, ApiError, WrongField};
+use crate::http::envelope::{self, ApiError};
 use http::StatusCode;
 
 const LIMIT_DEFAULT: u32 = 50;
@@ -20,10 +20,20 @@ const LIMIT_MAX: u32 = 200;
 pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     match asked.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
-        found => Err(ApiError::invalid(vec![WrongField {
-            field: "limit".to_owned(),
-            message: format!("must be from 1 to {LIMIT_MAX}, found {found}"),
-        }])),
+        found => Err(ApiError::wrong_field("limit", format!("must be from 1 to {LIMIT_MAX}, found {found}"))),
+    }
+}
+
+/// A `cursor`, where entries are numbered.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cursor(pub i64);
+
+impl TryFrom<String> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self).map_err(|_| "must be the `nextCursor` of an earlier answer")
     }
 }
 

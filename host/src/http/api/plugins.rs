@@ -14,14 +14,14 @@ use super::activating::Activating;
 use super::take::Query;
 use super::{page, unknown};
 use crate::app::App;
-use crate::http::envelope::{self, ApiError, Success, WrongField};
-use crate::http::identity::Caller;
+use crate::http::envelope::{self, ApiError, Success};
+use crate::http::identity::{Caller, Principal, Reach};
 use crate::id::{PluginId, TenantId};
 use crate::registry::contract::Breach;
 use crate::registry::lifecycle::{Failed, InstallFailure, Lifecycle, Standing};
 use crate::registry::manifest::{Endpoint, Manifest, Service};
 use crate::registry::resolve::{Link, Status};
-use crate::registry::{Compiling, Plugin, Rejected, Snapshot, TenantView};
+use crate::registry::{Compiling, Plugin, Registry, Rejected, Snapshot, TenantView};
 
 /// One loaded version of a plugin, for one tenant.
 #[derive(Serialize)]
@@ -39,6 +39,9 @@ struct PluginView<'a> {
     /// Since when it fails, or is on its way to the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
+    /// The tenants that it failed for, for whoever names none: those that it failed for last, up to [`TOLD`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_for: Vec<String>,
     /// The tenants that it is on its way to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     activating: Vec<Activating>,
@@ -82,12 +85,14 @@ impl<'a> PluginView<'a> {
             None => ("inactive", None),
         };
         let activating = Activating::of(lifecycle, tenant, plugin);
-        let (status, reason, since) = match setback(lifecycle, tenant, plugin) {
+        let setback = setback(lifecycle, tenant, plugin);
+        let failed_for = setback.as_ref().map(|setback| setback.tenants.clone()).unwrap_or_default();
+        let (status, reason, since) = match setback {
             _ if lifecycle.is_leaving(plugin) => ("uninstalling", None, None),
             _ if tenant.is_some() && !activating.is_empty() => {
                 ("activating", Some(activating[0].told()), Some(activating[0].since.clone()))
             }
-            Some(Setback { reason, since, is_settled: true }) => ("error", Some(reason), Some(since)),
+            Some(Setback { reason, since, is_settled: true, .. }) => ("error", Some(reason), Some(since)),
             // Nothing is wrong with the plugin, as far as can be told.
             Some(Setback { reason, since, .. }) => {
                 ("inactive", Some(format!("{reason}; it is tried again by itself")), Some(since))
@@ -103,6 +108,7 @@ impl<'a> PluginView<'a> {
             status,
             reason,
             since,
+            failed_for,
             activating,
             serving: view.serves(plugin.key()),
             kept_for: snapshot.kept_for(plugin).map(|kept| &kept.for_plugins),
@@ -121,10 +127,15 @@ impl<'a> PluginView<'a> {
     }
 }
 
+/// As many tenants as are named of one version.
+const TOLD: usize = 100;
+
 /// How a version failed.
 struct Setback {
     reason: String,
     since: String,
+    /// For whom, for whoever asks about no tenant.
+    tenants: Vec<String>,
     /// Whether the plugin is to blame, as far as can be told.
     is_settled: bool,
 }
@@ -133,13 +144,13 @@ struct Setback {
 /// failed for all.
 fn setback(lifecycle: &Lifecycle, tenant: Option<&TenantId>, plugin: &Plugin) -> Option<Setback> {
     if let Some(InstallFailure { reason, since, is_settled, .. }) = lifecycle.install_failure(plugin) {
-        return Some(Setback { reason, since: since.to_string(), is_settled });
+        return Some(Setback { reason, since: since.to_string(), tenants: Vec::new(), is_settled });
     }
     let is_settled = |failed: &Failed| failed.standing == Standing::Settled;
     if let Some(tenant) = tenant {
         let failed = lifecycle.moves().failed(tenant, plugin.key())?;
         let (reason, since) = (failed.failure.to_string(), failed.since.to_string());
-        return Some(Setback { reason, since, is_settled: is_settled(&failed) });
+        return Some(Setback { reason, since, tenants: Vec::new(), is_settled: is_settled(&failed) });
     }
     let mut failed = lifecycle.moves().failed_for(plugin.key());
     // For some tenants it may be the plugin, for others the circumstances.
@@ -155,7 +166,35 @@ fn setback(lifecycle: &Lifecycle, tenant: Option<&TenantId>, plugin: &Plugin) ->
         others => format!(" and for {others} other tenants"),
     };
     let (reason, since) = (format!("for {tenant}{others}: {}", last.failure), first.since.to_string());
-    Some(Setback { reason, since, is_settled: is_settled(last) })
+    let tenants = failed.iter().rev().take(TOLD).map(|(tenant, _)| tenant.to_string()).collect();
+    Some(Setback { reason, since, tenants, is_settled: is_settled(last) })
+}
+
+/// How a version failed, where it counts as failed: what the list calls `error`.
+pub(super) fn error(lifecycle: &Lifecycle, tenant: Option<&TenantId>, plugin: &Plugin) -> Option<String> {
+    let on_its_way = || tenant.is_some_and(|tenant| lifecycle.moves().under_way(tenant, plugin.key()).is_some());
+    if lifecycle.is_leaving(plugin) || on_its_way() {
+        return None;
+    }
+    setback(lifecycle, tenant, plugin).filter(|setback| setback.is_settled).map(|setback| setback.reason)
+}
+
+/// How many versions are active, as the list has it for whoever names no tenant: those that are for everybody.
+pub fn active_count(registry: &Registry, snapshot: &Snapshot) -> usize {
+    let (lifecycle, view) = (registry.lifecycle(), snapshot.default_view());
+    let failed = lifecycle.moves().failed_versions();
+    let is_active = |plugin: &&Arc<Plugin>| {
+        let resolved = view.resolved(plugin.key()).map(|resolved| &resolved.status);
+        let is_well = !failed.contains(plugin.key()) && lifecycle.install_failure(plugin).is_none();
+        resolved == Some(&Status::Active) && is_well && !lifecycle.is_leaving(plugin)
+    };
+    snapshot.plugins().iter().filter(is_active).count()
+}
+
+/// The files that are refused. What is being compiled is no longer, though what it was refused for still stands there.
+pub fn refused<'a>(snapshot: &'a Snapshot, compiling: &'a [Compiling]) -> impl Iterator<Item = &'a Rejected> {
+    let is_compiling = |file: &str| compiling.iter().any(|one| one.file_name == file);
+    snapshot.rejected().iter().filter(move |file| !is_compiling(&file.file_name))
 }
 
 /// A file that was found and not loaded.
@@ -194,7 +233,7 @@ impl<'a> From<&'a Rejected> for RejectedView<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// `active` or `inactive`.
+    /// As a row has it; `inactive` is every one that is not active.
     status: Option<Activity>,
     category: Option<String>,
     keyword: Option<String>,
@@ -204,22 +243,33 @@ pub(super) struct Filter {
     cursor: Option<String>,
 }
 
-#[derive(Deserialize, PartialEq, Eq)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Activity {
     Active,
     Inactive,
+    Activating,
+    Error,
+    Uninstalling,
+}
+
+impl Activity {
+    fn is(&self, status: &str) -> bool {
+        match self {
+            Self::Active => status == "active",
+            Self::Inactive => status != "active",
+            Self::Activating => status == "activating",
+            Self::Error => status == "error",
+            Self::Uninstalling => status == "uninstalling",
+        }
+    }
 }
 
 impl Filter {
     fn fits(&self, plugin: &PluginView<'_>, keywords: &[String]) -> bool {
-        let status = match plugin.status {
-            "active" => Activity::Active,
-            _ => Activity::Inactive,
-        };
         let texts =
             || [plugin.id, plugin.name, plugin.description].into_iter().chain(keywords.iter().map(String::as_str));
-        self.status.as_ref().is_none_or(|wanted| *wanted == status)
+        self.status.as_ref().is_none_or(|wanted| wanted.is(plugin.status))
             && self.category.as_deref().is_none_or(|wanted| plugin.category == Some(wanted))
             && self.keyword.as_ref().is_none_or(|wanted| keywords.contains(wanted))
             && self
@@ -233,10 +283,7 @@ impl Filter {
     fn after(&self) -> Result<Option<(String, Version)>, ApiError> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let parsed = cursor.split_once('@').and_then(|(id, version)| Some((id.to_owned(), version.parse().ok()?)));
-        parsed.map(Some).ok_or_else(|| {
-            let message = "must be the `nextCursor` of an earlier answer".to_owned();
-            ApiError::invalid(vec![WrongField { field: "cursor".to_owned(), message }])
-        })
+        parsed.map(Some).ok_or_else(|| ApiError::wrong_field("cursor", "must be the `nextCursor` of an earlier answer"))
     }
 }
 
@@ -258,7 +305,10 @@ pub(super) async fn list(
         next_cursor: Option<String>,
         rejected: Vec<RejectedView<'a>>,
         /// Files whose machine code is not there yet.
-        compiling: Vec<Compiling>,
+        compiling: &'a [Compiling],
+        /// Why the plugins directory is not followed; told to operators alone, as it names it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        directory_problem: Option<String>,
     }
     let limit = filter.limit.map(|limit| page::limit(Some(limit))).transpose()?;
     let after = filter.after()?;
@@ -282,9 +332,12 @@ pub(super) async fn list(
     let last = wanted.last().filter(|_| more).map(|(plugin, _)| plugin.key());
     let next_cursor = last.map(|key| format!("{}@{}", key.id, key.version));
     let data = wanted.into_iter().map(|(_, seen)| seen).collect();
-    let rejected = snapshot.rejected().iter().map(RejectedView::from).collect();
-    let compiling = app.registry().compiling();
-    let body = Body { success: true, total, data, next_cursor, rejected, compiling };
+    let compiling = &app.registry().compiling()[..];
+    let rejected = refused(&snapshot, compiling).map(RejectedView::from).collect();
+    let Principal { reach, permissions, .. } = &caller.principal;
+    let is_operator = !matches!(reach, Reach::Only(_)) && permissions.covers_operation("admin:system:plugins");
+    let directory_problem = app.registry().directory_problem().filter(|_| is_operator);
+    let body = Body { success: true, total, data, next_cursor, rejected, compiling, directory_problem };
     let bytes = serde_json::to_vec(&body).map_err(|error| ApiError::internal(&error))?;
     Ok(envelope::json(StatusCode::OK, bytes))
 }

@@ -14,7 +14,7 @@ use super::take::Body;
 use super::unknown;
 use crate::app::App;
 use crate::capability::sql::Purged;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
 use crate::registry::Snapshot;
@@ -38,9 +38,9 @@ pub(super) async fn purge(
     Path(id): Path<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, ApiError> {
-    let plugin = PluginId::parse(&id).map_err(|error| wrong("plugin", error.to_string()))?;
+    let plugin = PluginId::parse(&id).map_err(|error| ApiError::wrong_field("plugin", error.to_string()))?;
     if wanted.plugin != id {
-        return Err(wrong("plugin", format!("must be `{id}` once more: this deletes data for good")));
+        return Err(ApiError::wrong_field("plugin", format!("must be `{id}` once more: this deletes data for good")));
     }
     let tenants = tenants(&app, &plugin, &wanted).await?;
     if having(&app, &plugin).await?.is_empty()
@@ -127,14 +127,14 @@ fn half_way(error: ApiError, mut told: Value, databases: &[String], left: &[&Ten
 async fn tenants(app: &App, plugin: &PluginId, wanted: &Wanted) -> Result<BTreeSet<TenantId>, ApiError> {
     match (&wanted.tenant, wanted.all) {
         (Some(name), false) => {
-            let tenant = TenantId::parse(name).map_err(|error| wrong("tenant", error.to_string()))?;
+            let tenant = TenantId::parse(name).map_err(|error| ApiError::wrong_field("tenant", error.to_string()))?;
             if app.tenant_exists(&tenant).await? {
                 return Ok(BTreeSet::from([tenant]));
             }
             Err(ApiError::not_found("tenant_not_found", format!("there is no tenant `{tenant}`")))
         }
         (None, true) => having(app, plugin).await,
-        _ => Err(wrong("tenant", "say whose data goes: `tenant` with a name, or `all` as true".to_owned())),
+        _ => Err(ApiError::wrong_field("tenant", "say whose data goes: `tenant` with a name, or `all` as true")),
     }
 }
 
@@ -158,8 +158,4 @@ fn parts(changed: Changed, plugin: &PluginId, databases: &[String], configuratio
 fn uses(snapshot: &Snapshot, plugin: &PluginId, tenant: &TenantId) -> bool {
     let loaded = snapshot.plugins().iter().any(|known| known.key().id == *plugin);
     loaded && snapshot.choices().decision(tenant, plugin).enabled
-}
-
-fn wrong(field: &str, message: String) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
 }

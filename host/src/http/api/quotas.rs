@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::take::{Body, Query};
+use super::unknown;
 use crate::app::App;
 use crate::db::TenantQuota;
-use crate::http::envelope::{ApiError, Success, SuccessList, WrongField};
+use crate::http::envelope::{ApiError, Success, SuccessList};
 use crate::http::identity::Caller;
 use crate::http::routes::Changed;
 use crate::id::PluginId;
@@ -44,6 +45,9 @@ pub(super) struct QuotaView {
     hourly: bool,
     set_by: String,
     set_at: String,
+    /// What whoever sets it may not have meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 impl From<TenantQuota> for QuotaView {
@@ -58,6 +62,7 @@ impl From<TenantQuota> for QuotaView {
             quota: row.quota,
             set_by: row.set_by,
             set_at: row.set_at.to_string(),
+            warning: None,
         }
     }
 }
@@ -72,7 +77,7 @@ pub(super) async fn list(
     Ok(SuccessList(rows.filter(|row| row.tenant == tenant).map(QuotaView::from).collect()))
 }
 
-/// Sets one; it holds from the next call on.
+/// Sets one; it holds from the next call on. The plugin need not be there: one may decide before it is installed.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -84,7 +89,7 @@ pub(super) async fn put(
     known(&app, &tenant).await?;
     let stored = i64::try_from(quota.counted(amount)).map_err(|_| {
         let message = format!("must be {} at most, found {amount}", quota.told(i64::MAX as u64));
-        ApiError::invalid(vec![WrongField { field: "amount".to_owned(), message }])
+        ApiError::wrong_field("amount", message)
     })?;
     let row = TenantQuota {
         tenant: tenant.clone(),
@@ -94,6 +99,10 @@ pub(super) async fn put(
         set_by: caller.principal.name.clone(),
         set_at: Timestamp::now(),
     };
+    let warning = match &plugin {
+        Some(plugin) => never_seen(&app, plugin).await?,
+        None => None,
+    };
     let before = before(&app, &row).await?;
     app.control().tenant_quota_put(row.clone()).await?;
     app.quotas_read().await?;
@@ -101,7 +110,7 @@ pub(super) async fn put(
     if let Some(before) = before {
         changed = changed.from(json!({ "amount": quota.told(before) }));
     }
-    Ok(changed.with(Success(QuotaView::from(row))))
+    Ok(changed.with(Success(QuotaView { warning, ..QuotaView::from(row) })))
 }
 
 /// Takes one back: the default holds again.
@@ -122,6 +131,15 @@ pub(super) async fn delete(
     let of = plugin.map_or_else(String::new, |plugin| format!(" {plugin}"));
     let changed = Changed::new(format!("{tenant}{of} {}", quota.name())).of(Some(tenant));
     Ok(changed.with(Success(json!({}))))
+}
+
+/// What to say of a plugin that the host has never seen. Other systems are none, and have a quota.
+async fn never_seen(app: &App, plugin: &PluginId) -> Result<Option<String>, ApiError> {
+    if *plugin == PluginId::external() {
+        return Ok(None);
+    }
+    let refusal = unknown::never_seen(app, plugin.as_str()).await?;
+    Ok(refusal.map(|_| format!("there is no plugin `{plugin}` and there never was: this holds once there is one")))
 }
 
 async fn before(app: &App, row: &TenantQuota) -> Result<Option<u64>, ApiError> {

@@ -16,7 +16,7 @@ use semver::Version;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::reach::{look, outcomes, unconfigured};
+use self::reach::{Outcome, failed, look, not_moved, others, outcomes, unconfigured};
 use self::refusal::{no_plugin, no_rollout, not_back, not_given, not_loaded, nothing_before};
 use self::view::{Given, RolloutView};
 use super::decisions::Force;
@@ -29,6 +29,7 @@ use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
 use crate::registry::choices::rollout::Rollout;
 use crate::registry::{Plugin, Served, Snapshot};
+use crate::runtime::PluginKey;
 
 /// What is asked for. Tenants come to those that have the version already. What is absent stays as it is while the
 /// version stays, and is nobody with another one.
@@ -67,6 +68,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> impl IntoResponse {
     let view = |(plugin, rollout)| {
         let mut view = RolloutView::new(&snapshot, plugin, rollout);
         view.unconfigured = unconfigured(&app, &snapshot, plugin, rollout);
+        view.not_moved = not_moved(&app, &snapshot, plugin, rollout);
         view
     };
     SuccessList(snapshot.choices().rollouts().map(view).collect())
@@ -79,6 +81,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
         Some(rollout) => {
             let mut view = RolloutView::new(&snapshot, &plugin, rollout);
             view.unconfigured = unconfigured(&app, &snapshot, &plugin, rollout);
+            view.not_moved = not_moved(&app, &snapshot, &plugin, rollout);
             Ok(revision::tagged(rollout.revision, Success(view)))
         }
         None => Err(no_rollout(&plugin)),
@@ -93,7 +96,9 @@ pub(super) async fn put(
     Query(Force { force }): Query<Force>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, ApiError> {
-    revision::answered(&app, set(&app, &id, &headers, wanted, force).await).await
+    let asked = json!({ "version": wanted.version, "percent": wanted.percent, "tenants": wanted.tenants });
+    let set = set(&app, &id, &headers, wanted, force).await;
+    revision::answered(&app, set.map_err(|error| error.wanting(asked))).await
 }
 
 async fn set(app: &App, id: &str, headers: &HeaderMap, wanted: Wanted, force: bool) -> Result<Response, ApiError> {
@@ -153,38 +158,60 @@ async fn back(app: &App, id: &str, wanted: Back) -> Result<Response, ApiError> {
     decide(app, &snapshot, Plan { plugin, before, after, named, taken_back, force: wanted.force, end }).await
 }
 
-/// Ends a rollout: every tenant gets the highest version again.
+/// Ends a rollout: every tenant gets the highest version again. It is judged as a rollback is.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    Query(Force { force }): Query<Force>,
 ) -> Result<Response, ApiError> {
-    revision::answered(&app, end(&app, &id, &headers).await).await
+    revision::answered(&app, end(&app, &id, &headers, force).await).await
 }
 
-async fn end(app: &App, id: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+async fn end(app: &App, id: &str, headers: &HeaderMap, force: bool) -> Result<Response, ApiError> {
+    let end = request_end(app);
     let snapshot = app.registry().snapshot();
     let plugin = known(&snapshot, id)?;
     let before = snapshot.choices().rollout(&plugin).ok_or_else(|| no_rollout(&plugin))?;
     revision::read(headers, before.revision)?;
-    let changed = Changed::new(plugin.as_str()).from(told(before)).moving(plugin.clone(), snapshot.clone());
     // What was decided stays for the way back.
-    let row = db::Rollout { ended: true, ..before.row(&plugin) };
-    app.control().rollout_put(row).await?.map_err(|db::Stale| revision::stale())?;
+    let ended = Rollout { ended: true, ..before.clone() };
+    let looked = look(app, &snapshot, &plugin, &ended, end).await;
+    let then = serving(&snapshot.if_decided(snapshot.choices().with_rollout(&plugin, ended.clone())), &plugin);
+    let given = then.map_or_else(|| "by its files".to_owned(), |version| version.to_string());
+    if let Some(refusal) = looked.refusal(&plugin, &given).filter(|_| !force) {
+        return Err(refusal);
+    }
+    let changed = Changed::new(plugin.as_str()).from(told(before)).moving(plugin.clone(), snapshot.clone());
+    app.control().rollout_put(ended.row(&plugin)).await?.map_err(|db::Stale| revision::stale())?;
     let answer = || {
+        // What failed under the rollout says nothing any more.
+        for tenant in app.registry().lifecycle().moves().tenants(&plugin) {
+            app.registry().retry(&tenant);
+        }
         app.registry().settle_soon(&plugin);
         let version = serving(&app.registry().snapshot(), &plugin);
-        Success(json!({ "plugin": plugin, "version": version })).into_response()
+        let mut told = json!({ "plugin": plugin, "version": version });
+        let stay = looked.stay.iter().map(|(tenant, reason)| Outcome::stays(app, &plugin, tenant, reason));
+        let stay: Vec<Outcome> = stay.collect();
+        if !stay.is_empty() {
+            told["outcomes"] = json!(stay);
+        }
+        if !looked.late.is_empty() {
+            told["notReached"] = json!(looked.late.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+        Success(told).into_response()
     };
     Ok(changed.decided(app, answer).await)
 }
 
-/// Judges a change, writes it down, and moves tenants. What came of it is told of those that are named, and of those
-/// whose data is in the way.
+/// Judges a change, writes it down, and moves tenants. What came of it is told of those that are named, of those
+/// whose data is in the way, and of those that it failed for while the answer waited.
 async fn decide(app: &App, snapshot: &Snapshot, plan: Plan) -> Result<Response, ApiError> {
     let Plan { plugin, before, after, mut named, taken_back, force, end } = plan;
+    let now = now(snapshot, &plugin)?;
     let looked = look(app, snapshot, &plugin, &after, end).await;
-    if let Some(refusal) = looked.refusal(&plugin, &after).filter(|_| !force) {
+    if let Some(refusal) = looked.refusal(&plugin, &after.to_string()).filter(|_| !force) {
         return Err(refusal);
     }
     let revision = app.control().rollout_put(after.row(&plugin)).await?.map_err(|db::Stale| revision::stale())?;
@@ -194,18 +221,21 @@ async fn decide(app: &App, snapshot: &Snapshot, plan: Plan) -> Result<Response, 
         // It is decided, and counts with the next decision that can be read.
         return Ok(changed.with(ApiError::from(error)));
     }
+    named.extend(looked.stay.into_iter().map(|(tenant, _)| tenant));
+    let others = others(app, &plugin, (&now, &after), &named);
     let moves = app.registry().lifecycle().moves();
     for tenant in moves.tenants(&plugin).union(&named) {
         // Who decides anew wants it tried anew.
         app.registry().retry(tenant);
     }
-    named.extend(looked.stay.into_iter().map(|(tenant, _)| tenant));
     let (outcomes, late) = outcomes(app, &plugin, &after, &named, end).await;
+    let not_moved = failed(app, &plugin, &others, end).await;
     app.registry().settle_soon(&plugin);
     let after = Rollout { revision, ..after };
     let snapshot = app.registry().snapshot();
     let mut view = RolloutView::new(&snapshot, &plugin, &after);
     view.unconfigured = unconfigured(app, &snapshot, &plugin, &after);
+    view.not_moved = not_moved;
     view.outcomes = outcomes;
     view.not_reached = looked.late.iter().chain(&late).map(ToString::to_string).collect();
     view.taken_back = taken_back.map(|version| version.to_string());
@@ -282,16 +312,36 @@ fn known(snapshot: &Snapshot, id: &str) -> Result<PluginId, ApiError> {
 }
 
 fn loaded(app: &App, snapshot: &Snapshot, plugin: &PluginId, field: &str, text: &str) -> Result<Version, ApiError> {
-    let version = Version::parse(text).map_err(|error| wrong(field, format!("is no version: {error}")))?;
+    let version =
+        Version::parse(text).map_err(|error| ApiError::wrong_field(field, format!("is no version: {error}")))?;
     match versions(snapshot, plugin).find(|known| known.key().version == version) {
         Some(known) if app.registry().lifecycle().is_leaving(known) => {
-            return Err(wrong(field, "is being uninstalled".to_owned()));
+            return Err(ApiError::wrong_field(field, "is being uninstalled"));
         }
         Some(_) => return Ok(version),
         None => {}
     }
+    Err(ApiError::wrong_field(field, absent(app, snapshot, plugin, &version)))
+}
+
+/// Why a version is not loaded, as far as that is known.
+fn absent(app: &App, snapshot: &Snapshot, plugin: &PluginId, version: &Version) -> String {
+    let text = version.to_string();
+    let compiling = app.registry().compiling();
+    let mut under_way = compiling.iter().filter(|file| file.id == plugin.as_str() && file.version == text);
+    if let Some(file) = under_way.next() {
+        let name = &file.file_name;
+        return format!("{plugin} {text} is being compiled from {name}: try again when `tenon plugin list` has it");
+    }
+    let is_it = |key: &PluginKey| key.id == *plugin && key.version == *version;
+    if let Some(file) = snapshot.rejected().iter().find(|file| file.key.as_ref().is_some_and(is_it)) {
+        return format!("{plugin} {text} is not loaded, as its file {} was refused: {}", file.file_name, file.reason);
+    }
     let known: Vec<String> = versions(snapshot, plugin).map(|known| known.key().version.to_string()).collect();
-    Err(wrong(field, format!("is not loaded; of {plugin} there is {}", known.join(", "))))
+    match known.as_slice() {
+        [] => format!("{plugin} {text} is not loaded, nor is any other version"),
+        known => format!("{plugin} {text} is not loaded; there is {}", known.join(", ")),
+    }
 }
 
 async fn existing(app: &App, named: Vec<String>) -> Result<BTreeSet<TenantId>, ApiError> {
@@ -313,10 +363,6 @@ async fn existing(app: &App, named: Vec<String>) -> Result<BTreeSet<TenantId>, A
 fn percent(percent: u8) -> Result<u8, ApiError> {
     match percent {
         0..=100 => Ok(percent),
-        _ => Err(wrong("percent", format!("must be from 0 to 100, found {percent}"))),
+        _ => Err(ApiError::wrong_field("percent", format!("must be from 0 to 100, found {percent}"))),
     }
-}
-
-fn wrong(field: &str, message: String) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
 }

@@ -54,7 +54,7 @@ pub(super) fn unsealed(error: KeyError) -> ApiError {
             let message =
                 "the host cannot read or write its file of keys, so nothing is sealed; the log has the reason";
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            let code = "keys_unavailable".to_owned();
+            let code = "keys_unavailable".into();
             ApiError { status, code, message: message.to_owned(), ..ApiError::internal(&error) }
         }
         KeyError::Variable(_) | KeyError::Seal => ApiError::internal(&error),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Path, State};
-use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Page};
 use super::take::Query;
+use super::unknown;
 use crate::app::App;
 use crate::capability::sql::SharedInfo;
-use crate::http::envelope::{ApiError, WrongField};
+use crate::http::envelope::ApiError;
 use crate::http::identity::Caller;
 use crate::id::PluginId;
 
@@ -45,7 +45,8 @@ impl From<SharedInfo> for EntryView {
     }
 }
 
-/// In the order in which they were first set. The plugin need not be loaded: its data may have outlived it.
+/// In the order in which they were first set. The plugin need not be loaded: its data may have outlived it. Of one that never
+/// was there is nothing to list: whoever asks for that has misspelt it.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -60,10 +61,13 @@ pub(super) async fn list(
     let until = Instant::now() + app.config().limits.wall_deadline();
     let unavailable = |error| {
         let message = format!("the data of plugin {plugin} for tenant {tenant} cannot be looked at: {error}");
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        ApiError::data_unavailable(message)
     };
     let Some(database) = app.sql().visit(tenant, &plugin, until).await.map_err(unavailable)? else {
-        return Ok(Page { data: Vec::new(), next: None });
+        return match unknown::never_seen(&app, plugin.as_str()).await? {
+            Some(refusal) => Err(refusal),
+            None => Ok(Page { data: Vec::new(), next: None }),
+        };
     };
     let now = Timestamp::now().as_millisecond();
     // One more, to know whether there are more.
@@ -75,6 +79,5 @@ pub(super) async fn list(
 }
 
 fn no_cursor() -> ApiError {
-    let message = "must be the `nextCursor` of an earlier answer".to_owned();
-    ApiError::invalid(vec![WrongField { field: "cursor".to_owned(), message }])
+    ApiError::wrong_field("cursor", "must be the `nextCursor` of an earlier answer")
 }

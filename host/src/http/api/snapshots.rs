@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -99,6 +98,6 @@ fn parse(text: &str) -> Result<SnapshotId, ApiError> {
 fn refused(error: SqlError) -> ApiError {
     match error {
         SqlError::Invalid(message) => ApiError::not_found("snapshot_not_found", message),
-        other => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "data_unavailable", other.to_string()),
+        other => ApiError::data_unavailable(other.to_string()),
     }
 }

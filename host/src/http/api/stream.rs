@@ -1,7 +1,8 @@
 //! `/api/v1/stream`: notifications and events as they happen.
 //!
-//! Bounds: a stream ends within two `stream.heartbeat_ms` of the moment from which its credential is no longer good, or its
-//! client is gone, and at once when the host stops. What a client does not take is bounded as for every other answer.
+//! Bounds: a stream ends with the first heartbeat, of one each `stream.heartbeat_ms`, that finds its credential no longer
+//! good, and at once when the host stops. That its client is gone is noticed by writing to it, which is with every second
+//! heartbeat at least. What a client does not take is bounded as for every other answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::notifications::reader;
 use super::take::Query;
 use crate::app::App;
-use crate::http::envelope::{ApiError, WrongField};
+use crate::http::envelope::ApiError;
 use crate::http::identity::{Caller, Origin, ROLES, TENANT, USER, WORKSPACE};
 use crate::http::server::{Lasting, Owner};
 use crate::stream::{Follower, NotOpened, Reader, Topics, sse};
@@ -46,7 +47,7 @@ pub(super) async fn open(
     request: Request,
 ) -> Result<Response, ApiError> {
     let reader = reader(&caller)?;
-    let topics = Topics::parse(wanted.topics.as_deref()).map_err(|message| wrong("topics", message))?;
+    let topics = Topics::parse(wanted.topics.as_deref()).map_err(|message| ApiError::wrong_field("topics", message))?;
     may_hear(&app, &reader, &topics)?;
     let last = request.headers().get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let last = last.or(wanted.last_event_id.as_deref());
@@ -164,8 +165,4 @@ fn refused(refused: NotOpened) -> ApiError {
         }
         NotOpened::Control(error) => error.into(),
     }
-}
-
-fn wrong(field: &str, message: String) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
 }

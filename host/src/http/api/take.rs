@@ -7,7 +7,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::http::envelope::{ApiError, WrongField};
+use crate::http::envelope::ApiError;
 use crate::http::plugins::read_body;
 
 /// What is told of where in a body something is wrong.
@@ -94,26 +94,23 @@ fn misfit(whole: &str, path: &str, problem: &str) -> ApiError {
         let field = if path.is_empty() { whole } else { path };
         (field.to_owned(), found.map_or_else(|| problem.clone(), |found| format!("is {found}")))
     };
-    wrong(&shortened(field), message)
+    ApiError::wrong_field(shortened(field), message)
 }
 
 /// A body that cannot be read, or not as deep as it is; here the place helps.
 fn no_json(path: &str, error: &serde_json::Error) -> ApiError {
     let field = if path == "." { "body".to_owned() } else { shortened(path.to_owned()) };
-    wrong(&field, format!("is not valid JSON: {error}"))
+    ApiError::wrong_field(field, format!("is not valid JSON: {error}"))
 }
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn wrong(field: &str, message: String) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: field.to_owned(), message }])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::envelope::WrongField;
 
     #[test]
     fn a_misfit_names_its_field_and_no_place_in_a_text() {

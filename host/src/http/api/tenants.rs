@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::take::{Body, Query};
 use crate::app::App;
 use crate::db::{Tenant, TenantOrigin};
 use crate::http::envelope::{ApiError, Success};
-use crate::http::identity::{Caller, Reach};
+use crate::http::identity::{Caller, Reach, correlation};
 use crate::http::routes::Changed;
 use crate::id::TenantId;
 
@@ -48,13 +48,15 @@ impl From<Tenant> for TenantView {
 /// Makes a tenant; 409 when it is there.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Body(NewTenant { id }): Body<NewTenant>,
 ) -> Result<Response, ApiError> {
     let Some(tenant) = app.control().tenant_create(id.as_str(), TenantOrigin::Operator).await? else {
         let error = ApiError::new(StatusCode::CONFLICT, "conflict", format!("there is a tenant `{id}` already"));
-        return Ok(Changed::new(id.as_str()).with(error));
+        return Ok(Changed::refused(id.as_str(), json!({ "id": id.as_str() }), error));
     };
-    app.runtime().announcements().tell(&id, "tenant.created", id.as_str(), json!({ "tenant": tenant.id }));
+    let (request, data) = (correlation(&headers), json!({ "tenant": tenant.id }));
+    app.runtime().announcements().tell(&id, "tenant.created", id.as_str(), data, Some(&request));
     app.schedules().wake();
     let changed = Changed::new(id.as_str()).of(Some(id.as_str())).to(json!({ "id": tenant.id }));
     Ok(changed.with((StatusCode::CREATED, Success(TenantView::from(tenant)))))

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::take::Body;
 use crate::app::App;
 use crate::db::TrustedKey;
-use crate::http::envelope::{self, ApiError, Success, WrongField};
+use crate::http::envelope::{self, ApiError, Success};
 use crate::http::routes::Changed;
 use crate::registry::trust::{PluginPattern, PublicKey, SignerName};
 
@@ -48,7 +49,7 @@ impl KeyView {
 
     /// For the audit log.
     fn summary(&self) -> serde_json::Value {
-        serde_json::json!({ "publicKey": self.public_key, "plugins": self.plugins })
+        json!({ "publicKey": self.public_key, "plugins": self.plugins })
     }
 }
 
@@ -72,17 +73,16 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Response, ApiErr
     Ok(envelope::json(StatusCode::OK, bytes))
 }
 
-/// Trusts one more key. The files of the directory are held against it at the next look.
+/// How often a key that somebody else changes at the same time is read again.
+const READS: usize = 3;
+
+/// Trusts one more key, or a known one for more plugins. The files of the directory are held against it at the next
+/// look.
 pub(super) async fn add(State(app): State<Arc<App>>, Body(new): Body<NewKey>) -> Result<Response, ApiError> {
-    let wrong = |field: &str, message: String| ApiError::invalid(vec![WrongField { field: field.into(), message }]);
-    let key: PublicKey = new.public_key.parse().map_err(|error| wrong("publicKey", format!("is wrong: {error}")))?;
+    let key: PublicKey =
+        new.public_key.parse().map_err(|error| ApiError::wrong_field("publicKey", format!("is wrong: {error}")))?;
     if new.plugins.is_empty() {
-        return Err(wrong("plugins", "must name at least one plugin; `*` is all of them".into()));
-    }
-    let limit = app.config().trust.keys;
-    if app.control().trusted_key_list().await?.len() >= limit {
-        let message = format!("{limit} keys are trusted, and no more may be (trust.keys): remove one first");
-        return Err(ApiError::new(StatusCode::CONFLICT, "too_many", message));
+        return Err(ApiError::wrong_field("plugins", "must name at least one plugin; `*` is all of them"));
     }
     let row = TrustedKey {
         name: new.name.to_string(),
@@ -90,20 +90,51 @@ pub(super) async fn add(State(app): State<Arc<App>>, Body(new): Body<NewKey>) ->
         plugins: new.plugins.iter().map(ToString::to_string).collect(),
         added_at: Timestamp::now(),
     };
-    if !app.control().trusted_key_add(row.clone()).await? {
+    let (name, wanted) = (row.name.clone(), json!({ "publicKey": row.public_key, "plugins": row.plugins }));
+    let done = put(&app, row).await;
+    Ok(done.unwrap_or_else(|error| Changed::refused(name, wanted, error)))
+}
+
+async fn put(app: &App, mut row: TrustedKey) -> Result<Response, ApiError> {
+    for _ in 0..READS {
         let known = app.control().trusted_key_list().await?;
+        let is_it = |known: &&TrustedKey| known.name == row.name && known.public_key == row.public_key;
+        if let Some(before) = known.iter().find(is_it) {
+            let more = row.plugins.iter().filter(|pattern| !before.plugins.contains(*pattern));
+            row.plugins = before.plugins.iter().chain(more).cloned().collect();
+            row.added_at = before.added_at;
+            if app.control().trusted_key_alter(before.clone(), row.plugins.clone()).await? {
+                let before = KeyView::new(app, before.clone()).summary();
+                let view = KeyView::new(app, row);
+                return Ok(Changed::new(&view.name).from(before).to(view.summary()).with(Success(view)));
+            }
+            continue;
+        }
+        let limit = app.config().trust.keys;
+        if known.len() >= limit {
+            let message = format!("{limit} keys are trusted, and no more may be (trust.keys): remove one first");
+            return Err(ApiError::new(StatusCode::CONFLICT, "too_many", message));
+        }
+        if app.control().trusted_key_add(row.clone()).await? {
+            let view = KeyView::new(app, row);
+            let changed = Changed::new(&view.name).to(view.summary());
+            return Ok(changed.with((StatusCode::CREATED, Success(view))));
+        }
         let message = match known.iter().find(|known| known.public_key == row.public_key) {
-            Some(known) => format!("this key is trusted already, under the name `{}`", known.name),
-            None => format!("another key is trusted under the name `{}` already", row.name),
+            Some(known) => format!(
+                "this key is trusted already, under the name `{}`: add plugins to that one, or remove it first",
+                known.name
+            ),
+            None if known.iter().any(|known| known.name == row.name) => {
+                format!("another key is trusted under the name `{}` already: remove that one first", row.name)
+            }
+            // It came since it was read.
+            None => continue,
         };
-        let message = format!("{message}: remove that one first (`tenon trust remove`)");
-        return Err(ApiError::new(StatusCode::CONFLICT, "exists", message));
+        return Err(ApiError::new(StatusCode::CONFLICT, "exists", format!("{message} (`tenon trust remove`)")));
     }
-    let view = KeyView::new(&app, row);
-    let changed = Changed::new(&view.name).to(view.summary());
-    let mut response = Success(view).into_response();
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(changed.with(response))
+    let message = format!("somebody else changes the key `{}` at the same time: try again", row.name);
+    Err(ApiError::new(StatusCode::CONFLICT, "conflict", message))
 }
 
 /// Trusts a key no longer, and says what it vouches for that goes on.

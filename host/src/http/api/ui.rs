@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::take::Query;
 use crate::app::App;
-use crate::http::envelope::{ApiError, Success, WrongField};
+use crate::http::envelope::{ApiError, Success};
 use crate::http::identity::Caller;
 use crate::registry::Plugin;
 use crate::registry::manifest::{Injection, InjectionPoint, MenuItem, Route};
@@ -77,6 +77,6 @@ fn each<'a, T>(plugins: &[&'a Arc<Plugin>], of: impl Fn(&'a Plugin) -> &'a Vec<T
 fn point(name: &str) -> Result<InjectionPoint, ApiError> {
     serde_json::from_value(Value::String(name.to_owned())).map_err(|error| {
         // It names those that there are.
-        ApiError::invalid(vec![WrongField { field: "point".to_owned(), message: error.to_string() }])
+        ApiError::wrong_field("point", error.to_string())
     })
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::State;
-use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -70,5 +69,5 @@ fn view(meter: &Meter, quota: Quota, kept: Kept) -> QuotaView {
 
 fn unreadable(tenant: &TenantId, plugin: &PluginId, error: &SqlError) -> ApiError {
     let message = format!("the data of plugin {plugin} for tenant {tenant} cannot be looked at: {error}");
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    ApiError::data_unavailable(message)
 }

@@ -26,7 +26,7 @@ impl Caller {
         let Some(tenant) = principal.tenant(app, headers).await? else {
             return Ok(Self { principal, identity: None });
         };
-        noticed(app, &principal, &tenant);
+        noticed(app, &principal, &tenant, headers);
         let principal = principal.as_in(&tenant);
         let identity = Some(Arc::new(within(principal.clone(), tenant, headers)?));
         Ok(Self { principal, identity })

@@ -83,7 +83,7 @@ pub async fn identify(app: &App, headers: &HeaderMap, origin: Origin) -> Result<
     let principal = authenticate(app, headers, origin).await?;
     match principal.tenant(app, headers).await? {
         Some(tenant) => {
-            noticed(app, &principal, &tenant);
+            noticed(app, &principal, &tenant, headers);
             within(principal.as_in(&tenant), tenant, headers)
         }
         None => Err(principal::unnamed()),
@@ -91,9 +91,9 @@ pub async fn identify(app: &App, headers: &HeaderMap, origin: Origin) -> Result<
 }
 
 /// Says that somebody came with a credential. In dev mode nobody does.
-fn noticed(app: &App, principal: &Principal, tenant: &TenantId) {
+fn noticed(app: &App, principal: &Principal, tenant: &TenantId, headers: &HeaderMap) {
     if matches!(principal.reach, Reach::Only(_)) {
-        app.events().seen(tenant, &principal.name);
+        app.events().seen(tenant, &principal.name, &correlation(headers));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use super::{TENANT, text, wrong};
+use super::{TENANT, correlation, text, wrong};
 use crate::access::{Principal, Reach};
 use crate::app::App;
 use crate::config::DEMO_TENANT;
@@ -25,7 +25,7 @@ impl Principal {
                     Some(tenant) => tenant,
                     None => TenantId::parse(DEMO_TENANT).map_err(|error| wrong(&TENANT, error))?,
                 };
-                app.tenant_ensure(&tenant).await?;
+                app.tenant_ensure(&tenant, Some(&correlation(headers))).await?;
                 Ok(Some(tenant))
             }
             (Reach::Every, Some(tenant)) => existing(app, tenant).await.map(Some),

@@ -86,7 +86,7 @@ fn plugin_error(result: &ResultShape, error: Option<Val>, limit_bytes: usize) ->
         return ApiError::new(status, code, told(message));
     }
     if let Some(fields) = wrong_fields(&payload) {
-        return ApiError { status, code, ..ApiError::invalid(fields) };
+        return ApiError { status, code: code.into(), ..ApiError::invalid(fields) };
     }
     let details = payload_shape(result, &case).and_then(|shape| {
         let mut json = Out::new(b"", limit_bytes);

@@ -94,7 +94,7 @@ fn refuse(errors: Vec<FieldError>) -> ApiError {
 }
 
 fn missing(name: &str) -> ApiError {
-    ApiError::invalid(vec![WrongField { field: name.to_string(), message: "is required".to_string() }])
+    ApiError::wrong_field(name, "is required")
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(read("q=M%C3%BCller+%26+co&empty"), Ok(vec![pair("q", "Müller & co"), pair("empty", "")]));
         assert_eq!(read("q=100%&r=%EF%BF%BD"), Ok(vec![pair("q", "100%"), pair("r", "\u{fffd}")]));
         for bad in ["q=%ff", "%ff=1", "q=%C3&r=%BC", "q=%C3%28", "q=%ed%a0%80"] {
-            assert_eq!(read(bad), Err("bad_query".to_string()), "{bad}");
+            assert_eq!(read(bad), Err("bad_query".into()), "{bad}");
         }
     }
 }

@@ -69,6 +69,11 @@ impl Changed {
         response
     }
 
+    /// A refusal with what it was about, where its path does not name that.
+    pub fn refused(target: impl Into<String>, wanted: Value, error: ApiError) -> Response {
+        Self::new(target).to(json!({ "reason": error.message, "wanted": wanted })).with(error)
+    }
+
     /// Has it count from now on, and lets the answer carry it. Should what is decided not be read, it is written down all
     /// the same: it counts with the next decision.
     pub async fn decided(self, app: &App, answer: impl FnOnce() -> Response) -> Response {
@@ -82,7 +87,7 @@ impl Changed {
     pub(super) async fn entry(self, app: &App, entry: AuditEntry) -> Result<AuditEntry, DbError> {
         let mut parts = self.parts;
         if let Some((plugin, before)) = self.moving {
-            parts.extend(moved(app, &plugin, &before).await?);
+            parts.extend(moved(app, plugin, before).await?);
         }
         let text = |value: Option<Value>| value.map(|value| value.to_string());
         let (before, after) = (text(self.before), text(self.after));
@@ -91,17 +96,20 @@ impl Changed {
 }
 
 /// Who gets another version of the plugin now than in the snapshot from before.
-async fn moved(app: &App, plugin: &PluginId, before: &Snapshot) -> Result<Vec<AuditPart>, DbError> {
-    let now = app.registry().snapshot();
-    let version = |snapshot: &Snapshot, tenant: &TenantId| match snapshot.view(tenant).served(plugin.as_str()) {
+async fn moved(app: &App, plugin: PluginId, before: Arc<Snapshot>) -> Result<Vec<AuditPart>, DbError> {
+    let (now, tenants) = (app.registry().snapshot(), app.control().tenant_list().await?);
+    let version = move |snapshot: &Snapshot, tenant: &TenantId| match snapshot.view(tenant).served(plugin.as_str()) {
         Some(Served::Active(serving)) => Some(serving.key().version.clone()),
         _ => None,
     };
-    let part = |tenant: String| {
+    let part = move |tenant: String| {
         let id = TenantId::parse(&tenant).ok()?;
-        let (from, to) = (version(before, &id), version(&now, &id));
+        let (from, to) = (version(&before, &id), version(&now, &id));
         let told = |version| json!({ "version": version }).to_string();
         (from != to).then(|| AuditPart { tenant, before: Some(told(from)), after: Some(told(to)) })
     };
-    Ok(app.control().tenant_list().await?.into_iter().filter_map(|tenant| part(tenant.id)).collect())
+    // Two views of each tenant, of which there may be many.
+    let look = move || tenants.into_iter().filter_map(|tenant| part(tenant.id)).collect();
+    let broken_off = |source| DbError::BrokenOff { operation: "the look at who was moved", source };
+    tokio::task::spawn_blocking(look).await.map_err(broken_off)
 }

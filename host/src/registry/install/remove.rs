@@ -1,8 +1,11 @@
 //! Taking a version out of the directory, once it is known who needs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
+use futures::{StreamExt, stream};
 use semver::Version;
 use serde::Serialize;
 
@@ -13,7 +16,8 @@ use crate::registry::choices::rollout::Rollout;
 use crate::registry::directory;
 use crate::registry::lifecycle::Leaving;
 use crate::registry::snapshot::{Loaded, Served, Snapshot, TenantView};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::swap::Kept;
+use crate::registry::{Plugin, Registry, RegistryError};
 use crate::runtime::PluginKey;
 
 /// A plugin that would not work any more.
@@ -39,13 +43,20 @@ pub struct Removed {
 }
 
 impl Registry {
-    /// Takes one version out of the directory; nobody is served by it any more. Data stays.
+    /// Takes one version out of the directory; nobody is served by it any more. Data stays. Until then tenants' data are
+    /// looked at; whose could not be by then counts as not fit.
     ///
     /// # Errors
     ///
     /// [`InstallError::Needed`] names the plugins that would not work without it, unless it is forced;
     /// [`InstallError::Unknown`] when neither a loaded nor a refused file is of this version.
-    pub async fn uninstall(&self, id: &str, version: &str, force: bool) -> Result<Removed, InstallError> {
+    pub async fn uninstall(
+        &self,
+        id: &str,
+        version: &str,
+        force: bool,
+        until: Instant,
+    ) -> Result<Removed, InstallError> {
         let _turn = self.installing.clone().lock_owned().await;
         let snapshot = self.snapshot();
         let is_it = |key: &PluginKey| key.id.as_str() == id && key.version.to_string() == version;
@@ -55,7 +66,9 @@ impl Registry {
         }
         let refused = || snapshot.rejected().iter().find(|file| file.key.as_ref().is_some_and(is_it));
         let (file_name, broken) = match (plugin, refused()) {
-            (Some(plugin), _) => (plugin.file_name.clone(), self.broken_without(&snapshot, plugin.key(), force).await?),
+            (Some(plugin), _) => {
+                (plugin.file_name.clone(), self.broken_without(&snapshot, plugin, force, until).await?)
+            }
             (None, Some(file)) => (file.file_name.clone(), Vec::new()),
             (None, None) => return Err(InstallError::Unknown(id.to_owned(), version.to_owned())),
         };
@@ -68,7 +81,7 @@ impl Registry {
             Some(plugin) => Some(self.before_uninstall(plugin, force).await?),
             None => None,
         };
-        if let Some(path) = self.path_of(&file_name).await? {
+        if let Some(path) = self.path_of(&file_name).await.map_err(|source| self.unusable(source))? {
             let directory = self.directory.clone();
             blocking(move || {
                 Pair::of(path).remove()?;
@@ -125,22 +138,60 @@ impl Registry {
 
 impl Registry {
     /// Who works now and would not without this version: found by resolving without it, for the tenants that there are
-    /// and for those to come. With `force`, rollouts that speak of it count no more.
+    /// and for those to come, and by looking whether the data of those that had it suit what they would get. With `force`,
+    /// rollouts that speak of it count no more.
     async fn broken_without(
         &self,
-        snapshot: &Snapshot,
-        key: &PluginKey,
+        snapshot: &Arc<Snapshot>,
+        plugin: &Arc<Plugin>,
         force: bool,
+        until: Instant,
     ) -> Result<Vec<Broken>, RegistryError> {
         let tenants = self.control.tenant_list().await?;
         let tenants: Vec<TenantId> = tenants.iter().filter_map(|tenant| TenantId::parse(&tenant.id).ok()).collect();
-        Ok(broken_without(snapshot, key, &tenants, force))
+        let (snapshot, going) = (snapshot.clone(), plugin.clone());
+        // Two views of each tenant, of which there may be many.
+        let look = move || without(&snapshot, &going, &tenants, force);
+        let Without { mut broken, heirs } =
+            tokio::task::spawn_blocking(look).await.map_err(|_panic| RegistryError::Panic)?;
+        broken.extend(self.unreadable(&plugin.key().id, heirs, until).await);
+        Ok(broken)
+    }
+
+    /// Tenants whose data the version that they would get cannot work with: one entry for each reason.
+    async fn unreadable(&self, id: &PluginId, heirs: Vec<(TenantId, Arc<Plugin>)>, until: Instant) -> Vec<Broken> {
+        let look = async |(tenant, heir): (TenantId, Arc<Plugin>)| {
+            let state = self.lifecycle.data_state(&tenant, &heir, until).await;
+            let reason = match state {
+                Ok(state) => state.readable.err()?.to_string(),
+                Err(error) => error.to_string(),
+            };
+            Some((tenant, reason))
+        };
+        let at_once = self.lifecycle.tenants_at_once();
+        let found: Vec<_> = stream::iter(heirs).map(look).buffered(at_once).collect().await;
+        let mut by_reason = BTreeMap::<String, Vec<String>>::new();
+        for (tenant, reason) in found.into_iter().flatten() {
+            by_reason.entry(reason).or_default().push(tenant.to_string());
+        }
+        let broken = |(reason, tenants)| Broken { plugin: id.to_string(), tenants, by_default: false, reason };
+        by_reason.into_iter().map(broken).collect()
     }
 }
 
-fn broken_without(snapshot: &Snapshot, key: &PluginKey, tenants: &[TenantId], force: bool) -> Vec<Broken> {
+/// What is left once a version has gone.
+struct Without {
+    broken: Vec<Broken>,
+    /// Tenants that had it, and what they would get in its place.
+    heirs: Vec<(TenantId, Arc<Plugin>)>,
+}
+
+fn without(snapshot: &Snapshot, going: &Plugin, tenants: &[TenantId], force: bool) -> Without {
+    let key = going.key();
     let plugins = snapshot.by_file().into_values().filter(|plugin| plugin.key() != key).collect::<Vec<_>>();
-    let kept = snapshot.kept().iter().filter(|kept| kept.plugin.key() != key).cloned().collect();
+    // What is kept for dependants of the version that took its file goes with that file.
+    let stays = |kept: &Kept| kept.plugin.key() != key && kept.plugin.file_name != going.file_name;
+    let kept = snapshot.kept().iter().filter(|kept| stays(kept)).cloned().collect();
     let (loaded, mut choices) = (Loaded { plugins, kept, ..Loaded::default() }, snapshot.choices().clone());
     let rollout = choices.rollout(&key.id).filter(|_| force).cloned();
     if let Some(rollout) = rollout.and_then(|rollout| rollout.without(&key.version, &others(snapshot, key))) {
@@ -167,7 +218,12 @@ fn broken_without(snapshot: &Snapshot, key: &PluginKey, tenants: &[TenantId], fo
         let tenants = concerned.iter().map(|(tenant, _)| tenant.to_string()).collect();
         Some(Broken { plugin: id.to_string(), tenants, by_default: by_default.is_some(), reason })
     });
-    each.collect()
+    let broken = each.collect();
+    let heir = |tenant: &TenantId| match without.view(tenant).served(key.id.as_str()) {
+        Some(Served::Active(heir)) if now.view(tenant).serves(key) => Some((tenant.clone(), heir.clone())),
+        _ => None,
+    };
+    Without { broken, heirs: tenants.iter().filter_map(heir).collect() }
 }
 
 /// The other versions of a plugin that lie in a file.

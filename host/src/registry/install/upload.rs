@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::OwnedMutexGuard;
 
 use super::{InstallError, Pair, blocking, remove, sync};
 use crate::registry::directory;
@@ -26,7 +25,6 @@ pub struct Upload {
     component: Option<File>,
     written: u64,
     limit: u64,
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl Drop for Upload {
@@ -39,12 +37,16 @@ impl Drop for Upload {
 }
 
 impl Upload {
-    pub(super) async fn begin(directory: &Path, limit: u64, turn: OwnedMutexGuard<()>) -> io::Result<Self> {
-        let swept = directory.to_owned();
-        blocking(move || sweep(&swept)).await?;
+    /// Removes what was abandoned. Only while no installation is under way.
+    pub(super) async fn sweep(directory: &Path) -> io::Result<()> {
+        let directory = directory.to_owned();
+        blocking(move || sweep(&directory)).await
+    }
+
+    pub(super) async fn begin(directory: &Path, limit: u64) -> io::Result<Self> {
         let files = Pair::of(directory.join(format!("{HIDDEN}{}.wasm", uuid::Uuid::now_v7().simple())));
         let component = Some(File::create_new(&files.component).await?);
-        Ok(Self { files, directory: directory.to_owned(), component, written: 0, limit, _turn: turn })
+        Ok(Self { files, directory: directory.to_owned(), component, written: 0, limit })
     }
 
     /// Takes some more bytes of the component.
@@ -89,12 +91,23 @@ impl Upload {
         &self.files.component
     }
 
-    /// All of it is on disk.
+    /// All of it is on disk, what goes beside the component as well: after a crash no plugin lies beside half of it.
     pub(super) async fn finish(mut self) -> Result<Self, InstallError> {
         if let Some(mut file) = self.component.take() {
             file.flush().await?;
             file.sync_all().await?;
         }
+        let files = self.files.clone();
+        blocking(move || {
+            for beside in [&files.manifest, &files.signatures] {
+                match fs::File::open(beside) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    opened => opened?.sync_all()?,
+                }
+            }
+            Ok(())
+        })
+        .await?;
         Ok(self)
     }
 

@@ -11,6 +11,7 @@ use crate::capability::sql::SqlError;
 use crate::config::LifecycleConfig;
 use crate::db::DbError;
 use crate::id::CorrelationId;
+use crate::log::chain;
 use crate::runtime::{CallFailure, Cause, cut};
 
 /// The first pause but one; before it there is none.
@@ -54,7 +55,7 @@ impl Failure {
             DbError::DiskFull { .. } => {
                 "the disk of the host is full; the operator must free space, then it works again".to_owned()
             }
-            error => format!("{:#}", anyhow::Error::from(error)),
+            error => chain(&error),
         };
         Self::new(hook, Cause::Host, format!("it could not be written down: {told}"))
     }

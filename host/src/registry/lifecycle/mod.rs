@@ -146,7 +146,7 @@ impl Lifecycle {
         put.map_err(|error| Failure::unwritten(ON_ACTIVATE, error))?;
         self.moves.set_running(tenant, key.clone(), &replaced);
         self.runtime.reports().activation(&key.id, tenant);
-        let announced = |topic, data| self.runtime.announcements().tell(tenant, topic, key.id.as_str(), data);
+        let announced = |topic, data| self.runtime.announcements().tell(tenant, topic, key.id.as_str(), data, None);
         match replaced.first() {
             Some(old) => {
                 let versions = json!({ "plugin": key.id, "version": key.version, "previous": old.version });
@@ -218,12 +218,16 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Notes that a plugin runs for a tenant no longer: when it is switched on again it is activated again.
+    /// Notes that a plugin runs for a tenant no longer: when it is switched on again it is activated again. It is
+    /// announced if something ran.
     pub async fn stop(&self, tenant: &TenantId, plugin: &PluginId) -> Result<(), DbError> {
-        self.control.activation_delete(tenant.as_str(), plugin.as_str()).await?;
+        let ran = self.control.activation_delete(tenant.as_str(), plugin.as_str()).await?;
         self.moves.stop(Some(tenant), plugin);
+        if !ran {
+            return Ok(());
+        }
         let data = json!({ "plugin": plugin });
-        self.runtime.announcements().tell(tenant, "plugin.deactivated", plugin.as_str(), data);
+        self.runtime.announcements().tell(tenant, "plugin.deactivated", plugin.as_str(), data, None);
         Ok(())
     }
 

@@ -213,6 +213,14 @@ impl Moves {
         each.collect()
     }
 
+    /// The versions that failed for some tenant.
+    pub fn failed_versions(&self) -> BTreeSet<PluginKey> {
+        if self.all_went_well() {
+            return BTreeSet::new();
+        }
+        self.read().failed.values().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
     /// Lets a tenant try everything again.
     pub(super) fn forgive(&self, tenant: &TenantId) {
         self.write().tries.remove(tenant);

@@ -14,8 +14,15 @@ pub fn render(resolution: &Resolution) -> String {
 
 impl fmt::Display for PluginResolution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {} — {}", self.id, self.version, self.status)?;
-        self.links.iter().try_for_each(|link| write!(f, "{link}"))
+        f.write_str(&self.told_as(&self.status))
+    }
+}
+
+impl PluginResolution {
+    /// The version, how it is, and its links; for whoever knows more of how it is than its links tell.
+    pub fn told_as(&self, status: &dyn fmt::Display) -> String {
+        let links: String = self.links.iter().map(ToString::to_string).collect();
+        format!("{} {} — {status}\n{links}", self.id, self.version)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a snapshot says of one plugin, for people and for programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,8 +79,14 @@ pub struct Refused {
 }
 
 impl Snapshot {
-    /// Why each import of a plugin leads where it does in this view, and which files of it were refused.
-    pub fn explain(&self, view: &TenantView, plugin: &str) -> Option<Explanation> {
+    /// Why each import of a plugin leads where it does in this view, and which files of it were refused. `error` knows
+    /// of a version that it failed, which its links do not tell.
+    pub fn explain(
+        &self,
+        view: &TenantView,
+        plugin: &str,
+        error: impl Fn(&PluginResolution) -> Option<String>,
+    ) -> Option<Explanation> {
         let versions = view.resolved_versions(plugin);
         let concerned = self.rejected.iter().filter(|file| file.concerns(plugin));
         let rejected: Vec<Refused> = concerned.filter_map(Refused::of).collect();
@@ -88,10 +95,15 @@ impl Snapshot {
         }
         let kept = self.kept_concerning(plugin);
         let reads: Vec<SharedRead> = versions.iter().flat_map(|version| self.reads(view, version)).collect();
+        let failed = versions.iter().filter_map(|version| Some((&version.version, error(version)?)));
+        let errors: BTreeMap<&Version, String> = failed.collect();
         let told = versions.iter().map(|version| {
-            let own = version.version.to_string();
-            let reads = reads.iter().filter(|read| read.version == own);
-            let text = reads.fold(version.to_string(), |text, read| format!("{text}  {read}\n"));
+            let reads = reads.iter().filter(|read| read.version == version.version.to_string());
+            let own = match errors.get(&version.version) {
+                Some(error) => version.told_as(&format_args!("error: {}", printable(error))),
+                None => version.to_string(),
+            };
+            let text = reads.fold(own, |text, read| format!("{text}  {read}\n"));
             let kept = kept.iter().filter(|kept| kept.concerns(version));
             kept.fold(text, |text, kept| format!("{text}  {kept}\n"))
         });
@@ -99,7 +111,7 @@ impl Snapshot {
         Some(Explanation {
             tenant: None,
             text: told.collect::<Vec<_>>().join("\n"),
-            versions: serde_json::to_value(versions).unwrap_or_default(),
+            versions: versions.iter().map(|version| entry(version, errors.get(&version.version))).collect(),
             kept,
             failing: Vec::new(),
             reads,
@@ -139,6 +151,16 @@ impl Snapshot {
         });
         kept.filter(|kept| kept.id == plugin || kept.kept_for.iter().any(|id| id == plugin)).collect()
     }
+}
+
+/// A version for programs: what its links tell, and how it failed if it did.
+fn entry(version: &PluginResolution, error: Option<&String>) -> serde_json::Value {
+    let mut entry = serde_json::to_value(version).unwrap_or_default();
+    if let Some(error) = error {
+        entry["status"] = "error".into();
+        entry["error"] = error.as_str().into();
+    }
+    entry
 }
 
 impl Explanation {

@@ -290,11 +290,11 @@ impl Names {
 /// The plugin file that an entry of the directory belongs to, as it is shown, and whether it is its manifest.
 fn plugin_file(name: &OsStr) -> Option<(String, bool)> {
     let bytes = name.as_bytes();
+    if directory::concerns(bytes) {
+        return Some((directory::shown(name), false));
+    }
     if bytes.starts_with(b".") {
         return None;
-    }
-    if bytes.ends_with(b".wasm") {
-        return Some((directory::shown(name), false));
     }
     let stem = bytes.strip_suffix(b".plugin.json")?;
     let file = PathBuf::from(OsString::from_vec([stem, b".wasm"].concat()));

@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Events, told};
+use super::Events;
 use crate::capability::events::Draft;
-use crate::db::NewEvent;
-use crate::id::TenantId;
-use crate::runtime::Announcement;
+use crate::db::{DbError, NewEvent};
+use crate::id::{CorrelationId, TenantId};
+use crate::log::chain;
+use crate::runtime::{Announcement, Identity};
 
 const SOURCE: &str = "/host";
 /// Attempts to write announcements down before they are given up, and the time between.
@@ -30,7 +31,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Whether a principal asks for a tenant for the first time in so many seconds.
+    /// Whether a principal asks for a tenant for the first time, or after so many seconds in which it did not.
     fn is_new(&self, tenant: &TenantId, principal: &str, pause_s: u64) -> bool {
         let now = Timestamp::now().as_second();
         let known = self.last.read().unwrap_or_else(PoisonError::into_inner);
@@ -50,16 +51,17 @@ impl Seen {
 }
 
 impl Events {
-    /// Notes that a principal has shown who it is. The first time in `events.login_pause_s` is a login: there are no
-    /// sessions, and each request brings its credential.
-    pub fn seen(&self, tenant: &TenantId, principal: &str) {
+    /// Notes that a principal has shown who it is. The first request after `events.login_pause_s` without any is a login:
+    /// there are no sessions, and each request brings its credential.
+    pub fn seen(&self, tenant: &TenantId, principal: &str, request: &CorrelationId) {
         if self.seen.is_new(tenant, principal, self.limits.login_pause_s) {
-            self.runtime.announcements().tell(tenant, "user.login", principal, json!({ "principal": principal }));
+            let data = json!({ "principal": principal });
+            self.runtime.announcements().tell(tenant, "user.login", principal, data, Some(request));
         }
     }
 
     /// Tells of a request to a plugin, if it is among those that are told of.
-    pub fn requested(&self, tenant: &TenantId, plugin: &str, method: &str, status: u16) {
+    pub fn requested(&self, identity: &Identity, plugin: &str, method: &str, status: u16) {
         let share = self.limits.request_sample_per_mille;
         if share == 0 || rand::random_range(0..1_000) >= share {
             return;
@@ -73,12 +75,15 @@ impl Events {
         });
         if told.is_ok() {
             let data = json!({ "plugin": plugin, "method": method, "status": status });
-            self.runtime.announcements().tell(tenant, "api.request", plugin, data);
+            let Identity { tenant, correlation_id, .. } = identity;
+            self.runtime.announcements().tell(tenant, "api.request", plugin, data, Some(correlation_id));
         }
     }
 
-    /// Writes down what the host announces, for as long as it runs.
+    /// Writes down what the host announces, for as long as it runs. It is addressed then, so not before everybody is
+    /// there.
     pub(super) async fn announce(&self) {
+        self.registry.complete().await;
         loop {
             let (announcements, dropped) = self.runtime.announcements().next().await;
             if dropped > 0 {
@@ -88,11 +93,9 @@ impl Events {
             for announcement in announcements {
                 self.addressed(announcement, &mut events).await;
             }
-            for attempt in 1..=ATTEMPTS {
-                // The tenants are woken for what is new; the ids stay, so nothing is told twice.
-                let Err(error) = self.arrive(events.clone()).await else { break };
-                tracing::error!(error = told(error), attempt, "events of the host's own cannot be written down");
-                tokio::time::sleep(AGAIN).await;
+            // The ids stay, so nothing is told twice.
+            if !written(events.len(), AGAIN, || self.arrive(events.clone())).await {
+                continue;
             }
             for event in events.iter().filter(|event| !event.subscribers.is_empty()) {
                 if let Ok(tenant) = TenantId::parse(&event.tenant) {
@@ -122,11 +125,29 @@ impl Events {
         events.push(NewEvent { subscribers: Vec::new(), ..event(&TenantId::nobody()) });
         let tenants = match self.control.tenant_list().await {
             Ok(tenants) => tenants,
-            Err(error) => return tracing::error!(error = told(error), topic, "tenants cannot be told of it"),
+            Err(error) => return tracing::error!(error = chain(&error), topic, "tenants cannot be told of it"),
         };
         let tenants = tenants.into_iter().filter_map(|tenant| TenantId::parse(&tenant.id).ok());
         events.extend(tenants.map(|tenant| event(&tenant)).filter(|event| !event.subscribers.is_empty()));
     }
+}
+
+/// Tries to write so many events down, with a pause between two attempts. False when they are given up.
+async fn written<F>(count: usize, pause: Duration, mut write: impl FnMut() -> F) -> bool
+where
+    F: Future<Output = Result<usize, DbError>>,
+{
+    for attempt in 1..=ATTEMPTS {
+        let Err(error) = write().await else { return true };
+        let error = chain(&error);
+        if attempt == ATTEMPTS {
+            tracing::error!(error, count, "events of the host's own could not be written down and are given up");
+        } else {
+            tracing::error!(error, attempt, "events of the host's own cannot be written down; it is tried again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -139,5 +160,19 @@ mod tests {
         assert!(seen.is_new(&acme, "key:1", 60) && seen.is_new(&beta, "key:1", 60) && seen.is_new(&acme, "key:2", 60));
         assert!(!seen.is_new(&acme, "key:1", 60));
         assert!(seen.is_new(&acme, "key:1", 0), "a pause of nothing is over at once");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_down_is_tried_again_and_given_up_in_the_end() {
+        for (failing, is_written, attempts) in [(0, true, 1), (4, true, 5), (5, false, 5), (9, false, 5)] {
+            let mut asked = 0;
+            let write = || {
+                asked += 1;
+                let failed = DbError::Query { operation: "event_add", source: sqlx::Error::WorkerCrashed };
+                std::future::ready(if asked > failing { Ok(1) } else { Err(failed) })
+            };
+            let done = written(1, Duration::ZERO, write).await;
+            assert_eq!((done, asked), (is_written, attempts), "the first {failing} attempts fail");
+        }
     }
 }

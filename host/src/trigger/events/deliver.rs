@@ -13,7 +13,7 @@ use super::{Events, backoff};
 use crate::db::{Delivery, Outcome, StoredEvent};
 use crate::id::{CorrelationId, PluginId, TenantId};
 use crate::registry::{Plugin, Served, TenantView};
-use crate::runtime::{Cause, ExportedFunction, Fault, Unasked};
+use crate::runtime::{Cause, ExportedFunction, Fault, Unasked, cut};
 
 /// What a failed delivery is called among a plugin's failures.
 const HANDLE: &str = "handle";
@@ -22,8 +22,6 @@ const ABSENT: Duration = Duration::from_secs(2);
 /// Time until it is tried again whether the host can have a subscriber called. As long as it has waited already, between
 /// these two.
 const UNABLE: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(60);
-/// What is kept of the text of an error.
-const ERROR_BYTES: usize = 4 << 10;
 
 /// How a handler answered.
 enum Answer {
@@ -95,7 +93,10 @@ impl Events {
         match answer {
             Ok(Answer::Handled) => Outcome::Done,
             Ok(Answer::Retry(error)) => self.failed(delivery, error),
-            Ok(Answer::Reject(error)) => Outcome::Dead { attempted: true, error: cut(error), at: Timestamp::now() },
+            Ok(Answer::Reject(mut error)) => {
+                cut(&mut error);
+                Outcome::Dead { attempted: true, error, at: Timestamp::now() }
+            }
             // It is not the event's doing, and an operator could do no more than have it tried again.
             Err(failure) if failure.cause() == Cause::Host => {
                 let pause = |waited: Duration| waited.clamp(UNABLE.start, UNABLE.end);
@@ -123,15 +124,17 @@ impl Events {
         let since = delivery.waiting_us.and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or(now);
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
         if waited.as_secs() >= self.limits.waiting_s {
-            let error = cut(format!("{why} for {} s (events.waiting_s)", waited.as_secs()));
+            let mut error = format!("{why} for {} s (events.waiting_s)", waited.as_secs());
+            cut(&mut error);
             return Outcome::Dead { attempted: false, error, at: now };
         }
         Outcome::Wait { due: after(now, pause(waited)) }
     }
 
     /// An attempt failed.
-    pub(super) fn failed(&self, delivery: &Delivery, error: String) -> Outcome {
-        let (now, error) = (Timestamp::now(), cut(error));
+    pub(super) fn failed(&self, delivery: &Delivery, mut error: String) -> Outcome {
+        let now = Timestamp::now();
+        cut(&mut error);
         let failed = u32::try_from(delivery.attempts).unwrap_or(u32::MAX).saturating_add(1);
         if failed >= self.limits.attempts {
             return Outcome::Dead { attempted: true, error, at: now };
@@ -175,12 +178,4 @@ fn read(value: Option<Val>) -> Answer {
         },
         _ => Answer::Retry("it answered with an error".to_owned()),
     }
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > ERROR_BYTES {
-        text.truncate(text.floor_char_boundary(ERROR_BYTES));
-        text.push('…');
-    }
-    text
 }

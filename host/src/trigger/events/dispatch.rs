@@ -13,10 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::Events;
 use super::queue::Turn;
-use super::{Events, told};
 use crate::db::{DbError, Delivery, DeliveryClaim, Outcome, Settled};
 use crate::id::TenantId;
+use crate::log::chain;
 
 /// Time until the control plane is asked again that could not answer.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -57,7 +58,7 @@ impl Events {
         let mut stopping = self.stopping.subscribe();
         while !*stopping.borrow() {
             if let Err(error) = self.round(&mut under_way, &mut rescan_at, rescan).await {
-                tracing::error!(error = told(error), "events cannot be delivered; it is tried again");
+                tracing::error!(error = chain(&error), "events cannot be delivered; it is tried again");
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
@@ -73,7 +74,7 @@ impl Events {
             }
         }
         if let Err(error) = self.last(&mut under_way).await {
-            tracing::warn!(error = told(error), "events under way are delivered again when their leases are over");
+            tracing::warn!(error = chain(&error), "events under way are delivered again when their leases are over");
         }
         self.stopped.notify_one();
     }
@@ -86,12 +87,8 @@ impl Events {
         }
         under_way.tasks.abort_all();
         self.write_down(under_way).await?;
-        let due = Timestamp::now();
-        let back = under_way.leases.drain().map(|(sequence, lease)| Settled {
-            sequence,
-            lease,
-            outcome: Outcome::Wait { due },
-        });
+        let leases = under_way.leases.drain();
+        let back = leases.map(|(sequence, lease)| Settled { sequence, lease, outcome: Outcome::GivenBack });
         self.control.delivery_settle(back.collect()).await.map(drop)
     }
 
@@ -181,7 +178,9 @@ impl Events {
         gone.iter().for_each(|tenant| self.outboxes().remove_pending(tenant));
         for (tenant, Settled { outcome, .. }) in under_way.ended.drain(..) {
             match outcome {
-                Outcome::Done | Outcome::Dead { .. } => self.queue.look_at(&tenant, Instant::now()),
+                Outcome::Done | Outcome::Dead { .. } | Outcome::GivenBack => {
+                    self.queue.look_at(&tenant, Instant::now())
+                }
                 Outcome::Again { due, .. } | Outcome::Wait { due } => self.queue.look_at(&tenant, instant(due)),
             }
         }

@@ -25,6 +25,8 @@ pub struct External {
 /// Why it was not taken.
 #[derive(Debug)]
 pub enum Refused {
+    /// Not all plugins are loaded yet, so nobody knows who hears it.
+    Starting,
     /// Only the host publishes this topic.
     Reserved(EventName),
     Wrong(Wrong),
@@ -56,28 +58,41 @@ impl Events {
             return Err(Refused::Reserved(topic));
         }
         draft.check(&DraftLimits::of(&self.limits)).map_err(Refused::Wrong)?;
-        let sha256 = digest(&draft);
+        let request = key.map(|key| EventRequest { principal: principal.clone(), key, sha256: digest(&draft) });
+        // What was taken before costs nothing and waits for nothing, or nobody could safely send again.
+        if let Some(request) = &request {
+            match self.control.event_requested(tenant.as_str(), request).await? {
+                Some(Requested::Known(id)) => return Ok(id),
+                Some(Requested::Other) => return Err(Refused::Reused),
+                Some(Requested::New(_)) | None => {}
+            }
+        }
+        if !self.registry.is_complete() {
+            return Err(Refused::Starting);
+        }
         if let Some(most) = self.outboxes().is_full(tenant) {
             return Err(Refused::Full(most));
         }
-        // What all of them send counts together, and a request that is sent again counts again.
-        self.runtime.usage().take(tenant, &PluginId::external(), Quota::Events, 1).map_err(Refused::Quota)?;
+        // What all of them send counts together.
+        let taken = self.runtime.usage().reserve(tenant, &PluginId::external(), Quota::Events, 1);
+        let taken = taken.map_err(Refused::Quota)?;
         let source = format!("/external/{}", encoded(&principal));
         let event = self.new_event(tenant, source, draft, correlation_id, 1);
-        let (id, deliveries) = match key {
-            None => (event.id.clone(), self.arrive(vec![event]).await?),
-            Some(key) => {
-                let id = event.id.clone();
-                match self.control.event_request(EventRequest { principal, key, sha256 }, event).await? {
-                    Requested::New(deliveries) => {
-                        self.streams.news(tenant);
-                        (id, deliveries)
-                    }
-                    Requested::Known(id) => (id, 0),
-                    Requested::Other => return Err(Refused::Reused),
-                }
-            }
+        let id = event.id.clone();
+        let arrived = match request {
+            None => self.arrive(vec![event]).await.map(Requested::New),
+            Some(request) => self.control.event_request(request, event).await,
         };
+        // The same was sent twice at once, or it could not be written down.
+        if !matches!(arrived, Ok(Requested::New(_))) {
+            taken.give_back();
+        }
+        let deliveries = match arrived? {
+            Requested::New(deliveries) => deliveries,
+            Requested::Known(id) => return Ok(id),
+            Requested::Other => return Err(Refused::Reused),
+        };
+        self.streams.news(tenant);
         if deliveries > 0 {
             self.added(tenant, deliveries);
         }

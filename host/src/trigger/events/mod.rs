@@ -25,13 +25,14 @@ mod subscribers;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::atomic::AtomicI64;
 
 use tokio::sync::{Notify, watch};
 
 use self::announce::Seen;
 pub use self::external::{External, Refused};
 use self::queue::Queue;
+use super::concurrency;
 use crate::capability::events::Outboxes;
 use crate::config::{Config, EventsConfig, NotificationsConfig};
 use crate::db::{ControlPlane, DbError, NewEvent};
@@ -51,8 +52,6 @@ pub struct Events {
     /// Handlers that run at once, in all and of one tenant.
     concurrency: (usize, usize),
     queue: Queue,
-    /// Outboxes that could not be emptied.
-    stuck: AtomicUsize,
     seen: Seen,
     stopping: watch::Sender<bool>,
     stopped: Notify,
@@ -69,13 +68,8 @@ impl Events {
         config: &Config,
     ) -> Arc<Self> {
         let limits = config.events.clone();
-        // The rest of the places is for requests, however small the pool is.
-        let share = |wanted: u32, places: u32| wanted.min(places / 4).max(1) as usize;
-        let concurrency = (
-            share(limits.concurrency, config.pool.instances),
-            share(limits.tenant_concurrency, config.tenant.instances),
-        );
-        let (queue, stuck, seen, stopping, stopped, requests) = Default::default();
+        let concurrency = concurrency(limits.concurrency, limits.tenant_concurrency, config);
+        let (queue, seen, stopping, stopped, requests) = Default::default();
         Arc::new(Self {
             control,
             runtime,
@@ -85,7 +79,6 @@ impl Events {
             kept: config.notifications.clone(),
             concurrency,
             queue,
-            stuck,
             seen,
             stopping,
             stopped,
@@ -99,7 +92,11 @@ impl Events {
 
     /// Moves events for as long as the host runs.
     pub async fn run(self: &Arc<Self>) {
-        futures::future::join4(self.pump(), self.dispatch(), self.prune(), self.announce()).await;
+        let of_marks = async {
+            self.find_marks().await;
+            futures::future::join(self.tend_marks(), self.prune()).await
+        };
+        futures::future::join4(self.pump(), of_marks, self.dispatch(), self.announce()).await;
     }
 
     /// Begins no more deliveries, and waits a little for those under way. What does not end until then is given back, so that
@@ -136,8 +133,4 @@ impl Events {
         self.outboxes().add_pending(tenant, deliveries);
         self.queue.wake(tenant);
     }
-}
-
-fn told(error: DbError) -> String {
-    format!("{:#}", anyhow::Error::from(error))
 }

@@ -1,23 +1,27 @@
 //! From the outboxes into the control plane.
 //!
 //! Invariant: of one outbox one look is under way at a time, so events arrive in the order in which they were committed.
-//! While events that were read lie in an outbox, nobody restores its database.
+//! While events that were read lie in an outbox, nobody restores its database. Nothing is taken before the registry is
+//! complete: an event is addressed when it is taken, and a plugin that is still loading hears it too.
+//!
+//! No look waits for another, nor for marks, which are tended apart: that waits for databases too.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
-use super::{Events, subscribers, told};
-use crate::capability::events::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Unmarked};
+use super::{Events, subscribers};
+use crate::capability::events::{OUTBOX_ANY, OUTBOX_BYTES, OutboxRow, Outboxes, Unmarked};
 use crate::capability::notifications::{NOTIFICATION, Notification};
 use crate::capability::sql::{HostDatabase, SqlError, Value};
 use crate::db::{DbError, NewEvent, NewNotification};
 use crate::id::{PluginId, TenantId};
+use crate::log::chain;
 
 /// Outboxes that are read at once.
 pub(super) const PUMPS: usize = 4;
@@ -31,6 +35,9 @@ const LOOK: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Time without events after which a mark is removed, and between two looks for such.
 const IDLE: Duration = Duration::from_secs(20);
+/// Time for the look that tells whether an idle outbox is empty, waiting included. Whoever wants to publish waits for it,
+/// maybe within a call that whoever migrates the database waits for.
+const GLANCE: Duration = Duration::from_secs(2);
 
 const OUTBOX_LIST: &str = "\
     SELECT sequence, id, topic, key, subject, data, at_us, correlation_id, hops FROM _tenon_outbox \
@@ -52,27 +59,26 @@ enum PumpError {
 
 /// How a look ended.
 enum Looked {
-    /// There is nothing more, or it is to be looked at again.
+    /// There is nothing more.
     Empty,
+    /// There is more, and others come first.
+    More,
     /// As many deliveries of the tenant wait as may.
     Full,
 }
 
 impl Events {
-    /// Takes events from outboxes as they come, at first from those that an earlier run left.
+    /// Takes events from outboxes as they come.
     pub(super) async fn pump(self: &Arc<Self>) {
-        self.find_marks().await;
         let mut looks: JoinSet<(Key, Result<Looked, PumpError>)> = JoinSet::new();
         let mut under_way: HashSet<Key> = HashSet::new();
         let mut again: HashMap<Key, Instant> = HashMap::new();
-        let mut idle = tokio::time::interval(self.idle());
-        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.registry.complete().await;
         loop {
             let now = Instant::now();
             for ((tenant, plugin), _) in again.extract_if(|_, at| *at <= now) {
                 self.outboxes().wake(&tenant, &plugin);
             }
-            self.stuck.store(again.len(), Ordering::Relaxed);
             while looks.len() < PUMPS
                 && let Some(key) = self.outboxes().next(|key| under_way.contains(key) || again.contains_key(key))
             {
@@ -87,20 +93,22 @@ impl Events {
             tokio::select! {
                 () = self.outboxes().woken() => {}
                 () = tokio::time::sleep_until(next.into()) => {}
-                _ = idle.tick() => {
-                    self.unmark_idle().await;
-                    if let Err(error) = self.take_marks().await {
-                        tracing::warn!(error = told(error), "it cannot be found out where other hosts left events");
-                    }
-                }
                 Some(Ok((key, looked))) = looks.join_next() => {
                     under_way.remove(&key);
-                    if let Ok(Looked::Empty) = looked {
-                        continue;
-                    }
-                    if let Err(error) = looked {
-                        let ((tenant, plugin), error) = (&key, format!("{:#}", anyhow::Error::from(error)));
-                        tracing::error!(%tenant, %plugin, error, "events stay in their publisher's database for now");
+                    match looked {
+                        Ok(Looked::Empty) => {
+                            self.outboxes().set_doubtful(&key, false);
+                            continue;
+                        }
+                        Ok(Looked::More) => continue,
+                        Ok(Looked::Full) => {}
+                        Err(error) => {
+                            self.outboxes().set_doubtful(&key, true);
+                            let ((tenant, plugin), error) = (&key, chain(&error));
+                            tracing::error!(
+                                %tenant, %plugin, error, "events stay in their publisher's database for now"
+                            );
+                        }
                     }
                     again.insert(key, Instant::now() + AGAIN);
                 }
@@ -109,18 +117,32 @@ impl Events {
     }
 
     /// The outboxes that an earlier run left.
-    async fn find_marks(&self) {
-        while let Err(error) = self.take_marks().await {
-            tracing::error!(error = told(error), "it cannot be found out where events are left");
+    pub(super) async fn find_marks(&self) {
+        while let Err(error) = self.take_marks(Outboxes::left).await {
+            tracing::error!(error = chain(&error), "it cannot be found out where events are left");
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// Has the outboxes looked at that are marked and not this host's own.
-    async fn take_marks(&self) -> Result<(), DbError> {
+    /// Finds what other hosts left, and removes marks that nobody needs. A database that is migrated has its mark removed
+    /// later.
+    pub(super) async fn tend_marks(&self) {
+        let mut ticks = tokio::time::interval(self.idle());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.take_marks(Outboxes::found).await {
+                tracing::warn!(error = chain(&error), "it cannot be found out where other hosts left events");
+            }
+            self.unmark_idle().await;
+        }
+    }
+
+    /// Has the outboxes looked at that are marked.
+    async fn take_marks(&self, note: fn(&Outboxes, TenantId, PluginId)) -> Result<(), DbError> {
         for (tenant, plugin) in self.control.outbox_list().await? {
             match (TenantId::parse(&tenant), PluginId::parse(&plugin)) {
-                (Ok(tenant), Ok(plugin)) => self.outboxes().found(tenant, plugin),
+                (Ok(tenant), Ok(plugin)) => note(self.outboxes(), tenant, plugin),
                 _ => tracing::error!(tenant, plugin, "the mark of an outbox cannot be read"),
             }
         }
@@ -139,9 +161,8 @@ impl Events {
                 return Ok(Looked::Empty);
             }
         }
-        // Others first.
         self.outboxes().wake(tenant, plugin);
-        Ok(Looked::Empty)
+        Ok(Looked::More)
     }
 
     /// Takes some events from an outbox. False if there were none.
@@ -194,7 +215,7 @@ impl Events {
     async fn unmark_idle(&self) {
         for (tenant, plugin) in self.outboxes().idle(self.idle()) {
             let is_empty = async || {
-                let opened = self.runtime.sql().visit(&tenant, &plugin, Instant::now() + LOOK).await?;
+                let opened = self.runtime.sql().visit(&tenant, &plugin, Instant::now() + GLANCE).await?;
                 let Some(database) = opened else { return Ok(true) };
                 let left = database.query_alone(OUTBOX_ANY).await?;
                 Ok::<_, PumpError>(left.rows.is_empty())

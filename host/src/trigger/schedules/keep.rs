@@ -17,9 +17,10 @@ use super::claim::{Step, new_id};
 use super::plan;
 use super::run::{Ran, over};
 use super::timetable::Timetable;
-use super::{Schedules, clock, told};
+use super::{Schedules, clock};
 use crate::db::{DbError, NewRun, OpenRun, RunClaim, RunEnd, RunLease, RunOutcome, RunState, ScheduleKey};
 use crate::id::TenantId;
+use crate::log::chain;
 
 /// Time until the control plane is asked again that could not answer.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -67,7 +68,7 @@ impl Schedules {
         let mut stopping = self.stopping.subscribe();
         while !*stopping.borrow() {
             if let Err(error) = self.round(&mut timetable, &mut under_way).await {
-                tracing::error!(error = told(error), "schedules cannot be run; it is tried again");
+                tracing::error!(error = chain(&error), "schedules cannot be run; it is tried again");
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
@@ -89,7 +90,7 @@ impl Schedules {
         }
         asked.close();
         if let Err(error) = self.last(&mut timetable, &mut under_way).await {
-            tracing::warn!(error = told(error), "runs under way are begun again when their leases are over");
+            tracing::warn!(error = chain(&error), "runs under way are begun again when their leases are over");
         }
         self.stopped.notify_one();
     }

@@ -29,8 +29,9 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 
 use self::by_hand::Ask;
 pub use self::by_hand::{Begun, ByHand, Refused};
+use super::concurrency;
 use crate::config::{Config, SchedulesConfig};
-use crate::db::{ControlPlane, DbError};
+use crate::db::ControlPlane;
 use crate::registry::Registry;
 use crate::registry::manifest::Schedule;
 use crate::runtime::Runtime;
@@ -60,12 +61,7 @@ impl Schedules {
         config: &Config,
     ) -> Arc<Self> {
         let limits = config.schedules.clone();
-        // The rest of the places is for requests, however small the pool is.
-        let share = |wanted: u32, places: u32| wanted.min(places / 4).max(1) as usize;
-        let concurrency = (
-            share(limits.concurrency, config.pool.instances),
-            share(limits.tenant_concurrency, config.tenant.instances),
-        );
+        let concurrency = concurrency(limits.concurrency, limits.tenant_concurrency, config);
         let (asks, asked) = mpsc::channel(ASKS);
         let (woken, stopping, stopped) = Default::default();
         let asked = Mutex::new(asked);
@@ -93,8 +89,4 @@ impl Schedules {
     pub fn next(&self, schedule: &Schedule) -> Option<Timestamp> {
         ticks::next(schedule, clock::now())
     }
-}
-
-fn told(error: DbError) -> String {
-    format!("{:#}", anyhow::Error::from(error))
 }

@@ -36,6 +36,8 @@ pub(super) struct Terms {
 /// Why a run by hand is over whose process has ended.
 pub(super) const ENDED: &str = "the process that ran it has ended";
 pub(super) const LATE: &str = "it could not be begun in time (schedules.late_ms)";
+const UNABLE: &str = "it could not be begun in time (schedules.late_ms): the plugin was not there, or there was no place \
+    or no quota left for it";
 const LATE_AGAIN: &str = "the process that ran it has ended, and it is too late to begin it again (schedules.late_ms)";
 const OFTEN: &str = "each process that ran it has ended in the middle of it (schedules.attempts)";
 
@@ -53,7 +55,7 @@ pub(super) fn plan(
             OpenRun { asked_by: Some(_), .. } => Plan::Close(RunState::Lost, ENDED),
             OpenRun { attempts, .. } if *attempts >= i64::from(terms.attempts) => Plan::Close(RunState::Lost, OFTEN),
             OpenRun { tick, .. } if is_wanted(*tick) => Plan::Again,
-            OpenRun { attempts: 0, .. } => Plan::Close(RunState::Skipped, LATE),
+            OpenRun { attempts: 0, .. } => Plan::Close(RunState::Skipped, UNABLE),
             OpenRun { .. } => Plan::Close(RunState::Lost, LATE_AGAIN),
         };
     }
@@ -115,7 +117,7 @@ mod tests {
         assert_eq!(plan("skip", open(None, 1, "10:02:00"), "10:02:00"), Plan::Again);
         assert_eq!(plan("once", open(None, 1, "10:02:00"), "13:00:00"), Plan::Again);
         assert_eq!(plan("skip", open(None, 1, "10:02:00"), "10:06:00"), Plan::Close(RunState::Lost, LATE_AGAIN));
-        assert_eq!(plan("skip", open(None, 0, "10:02:00"), "10:06:00"), Plan::Close(RunState::Skipped, LATE));
+        assert_eq!(plan("skip", open(None, 0, "10:02:00"), "10:06:00"), Plan::Close(RunState::Skipped, UNABLE));
         assert_eq!(plan("once", open(None, 2, "10:02:00"), "10:03:00"), Plan::Close(RunState::Lost, OFTEN));
         assert_eq!(plan("once", open(Some("jo"), 1, "10:02:00"), "10:03:00"), Plan::Close(RunState::Lost, ENDED));
     }

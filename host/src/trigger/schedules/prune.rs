@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::{Schedules, clock, told};
+use super::{Schedules, clock};
 use crate::db::RunPrune;
+use crate::log::chain;
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -25,7 +26,7 @@ impl Schedules {
                     Ok(true) => tokio::task::yield_now().await,
                     Ok(false) => break,
                     Err(error) => {
-                        tracing::error!(error = told(error), "old runs of schedules cannot be removed");
+                        tracing::error!(error = chain(&error), "old runs of schedules cannot be removed");
                         break;
                     }
                 }

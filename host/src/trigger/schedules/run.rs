@@ -17,6 +17,8 @@ use crate::runtime::{CallFailure, ExportedFunction, Fault, Unasked, cut, refused
 const RUN: &str = "run";
 /// Time until it is looked again whether a plugin or a place for it is there.
 const ABSENT: Duration = Duration::from_secs(2);
+/// The longest such time for what is known to come later: an operator can raise a quota before it begins anew.
+const UNABLE: Duration = Duration::from_secs(60);
 
 /// What became of a run, and of which version.
 pub(super) struct Ran {
@@ -38,7 +40,7 @@ impl Schedules {
         let end = Instant::now() + self.limits.deadline();
         let Found { view, plugin, function, schedule } = match self.find(tenant, run, end).await {
             Ok(found) => found,
-            Err(why) => return Ran { version: None, outcome: not_begun(run, why) },
+            Err(why) => return Ran { version: None, outcome: not_begun(run, why, ABSENT) },
         };
         let call = Unasked {
             tenant: tenant.clone(),
@@ -55,13 +57,13 @@ impl Schedules {
         let outcome = match answer.map(refused) {
             Ok(None) => over(RunState::Done, None),
             Ok(Some(error)) => over(RunState::Failed, Some(error)),
-            Err(failure @ (CallFailure::Busy { .. } | CallFailure::TenantBusy { .. })) => {
-                not_begun(run, failure.to_string())
-            }
-            Err(failure) => {
-                self.report(tenant, &plugin, run, &failure);
-                over(RunState::Failed, Some(failure.to_string()))
-            }
+            Err(failure) => match failure.not_begun() {
+                Some(pause) => not_begun(run, failure.to_string(), pause.clamp(ABSENT, UNABLE)),
+                None => {
+                    self.report(tenant, &plugin, run, &failure);
+                    over(RunState::Failed, Some(failure.to_string()))
+                }
+            },
         };
         Ran { version: Some(plugin.key().version.to_string()), outcome }
     }
@@ -95,11 +97,11 @@ impl Schedules {
     }
 }
 
-/// Whoever asked for it hears why; the clock tries again, while it is on time.
-fn not_begun(run: &NewRun, why: String) -> RunOutcome {
+/// Whoever asked for it hears why; the clock tries again after a pause, while it is on time.
+fn not_begun(run: &NewRun, why: String, pause: Duration) -> RunOutcome {
     match run.asked_by {
         Some(_) => over(RunState::Failed, Some(why)),
-        None => RunOutcome::Later { due: clock::after(clock::now(), ABSENT) },
+        None => RunOutcome::Later { due: clock::after(clock::now(), pause) },
     }
 }
 

@@ -87,8 +87,12 @@ impl Timetable {
 
 impl Schedules {
     /// Makes the timetable anew, if it is time. What was not in it before begins now: ticks count for those alone who had
-    /// the schedule when they came. But what this process finds as it starts goes on where it was.
+    /// the schedule when they came. But what this process finds as it starts goes on where it was; so it is not looked at
+    /// before everything that lay there is loaded.
     pub(super) async fn read(&self, timetable: &mut Timetable) -> Result<(), DbError> {
+        if !self.registry.is_complete() {
+            return Ok(());
+        }
         let snapshot = self.registry.snapshot();
         if !timetable.is_stale(&snapshot) {
             return Ok(());

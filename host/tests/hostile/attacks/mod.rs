@@ -11,6 +11,7 @@ mod resilience;
 mod rules;
 mod stack;
 mod storage;
+mod stream;
 mod time;
 mod values;
 
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Attack> {
     all.extend(rules::table());
     all.extend(keeper::table());
     all.extend(events::table());
+    all.extend(stream::table());
     all.extend(resilience::table());
     all
 }

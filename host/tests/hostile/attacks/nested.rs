@@ -17,7 +17,7 @@ pub fn table() -> Vec<Attack> {
         // Nine calls below each other take a host without optimisation much of their budget, on a busy machine all of
         // it; `hops.rs` has the one that ends at its depth.
         Attack::get("a chain of calls back and forth without end", "ping", "/ping/1000000")
-            .refused(503, "unavailable")
+            .refused_saying(503, "unavailable", "at depth 9; at most 8")
             .or_out_of_time()
             .times(20, 4),
         Attack::get("more such chains at once than there are instances", "ping", "/ping/1000000")

@@ -2,6 +2,7 @@
 //! measure. What a database takes of the disk meanwhile is measured in `storage.rs`, one level up.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -13,6 +14,11 @@ const ENDLESS: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 F
 pub fn table() -> Vec<Attack> {
     let deep = format!("SELECT {}1{}", "(SELECT ".repeat(900), ")".repeat(900));
     let doubling = "WITH RECURSIVE c(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM c) SELECT max(length(x)) FROM c";
+    let trimming = doubled(17, "SELECT length(rtrim(x, y || 'a')) FROM c WHERE n = 17");
+    let replacing = doubled(19, "SELECT length(replace(x, substr(x, 1, 262144) || 'b', 'c')) FROM c WHERE n = 19");
+    let finding = doubled(19, "SELECT instr(x, substr(x, 1, 262144) || 'b') FROM c WHERE n = 19");
+    let like = doubled(19, &format!("SELECT x || x || x || x LIKE '%{}b' FROM c WHERE n = 19", "a".repeat(250)));
+    let ilike = doubled(17, &format!("SELECT count(*) FROM c, c AS d WHERE c.x ILIKE '%{}b'", "_".repeat(250)));
     vec![
         endless("a query without end", format!("{ENDLESS} SELECT count(*) FROM c"), PROCESSOR).times(2, 2),
         Attack::run_by("a change without end", change_without_end).with_plugin("probe"),
@@ -20,15 +26,23 @@ pub fn table() -> Vec<Attack> {
         endless("a sort without end", format!("{ENDLESS} SELECT x FROM c ORDER BY -x"), TEMPORARY).times(2, 2),
         endless("groups without end", format!("{ENDLESS} SELECT x FROM c GROUP BY x"), TEMPORARY).times(2, 2),
         query("a text that doubles without end", doubling.to_owned(), "quota: size: "),
+        soon("a long text trimmed by many characters", "query", trimming).times(2, 2),
+        soon("a long text looked for at each place of another", "query", replacing).times(2, 2),
+        query("the same by a function that is not on the list", finding, "denied: function instr: "),
+        soon("a pattern compared at each place of the longest text", "query", like).times(2, 2),
+        soon("the same in the steps of a join", "query", ilike).times(2, 2),
         query("a statement of a megabyte", format!("SELECT '{}'", "x".repeat(1 << 20)), "quota: statement bytes: "),
         query("a statement of 900 queries in each other", deep, "denied: nesting: "),
         Attack::run_by("a flood from 32 writers", flood).with_plugin("probe").times(64, 32),
         Attack::run_by("one more row than the flood left room for", one_more).with_plugin("probe"),
         Attack::run_by("a row too many in a transaction", in_a_transaction).with_plugin("probe"),
+        soon("a change that trims a long text", "execute", change_by_trimming()).times(2, 2),
         Attack::run_by("all of it deleted, and begun again", again).with_plugin("probe"),
     ]
 }
 
+/// The deadline of a request and some more, in which the other attacks of a busy machine run as well.
+const SOON: Duration = Duration::from_secs(12);
 const ROWS: &str = "quota: result rows: at most 10000; page with LIMIT and OFFSET";
 const PROCESSOR: &str = "quota: processor time: at most 500 ms for the statements of one request";
 const TEMPORARY: &str = "quota: temporary bytes: at most 4194304 ";
@@ -52,6 +66,36 @@ fn query_either(name: &'static str, statement: String, refusals: Vec<&'static st
         async move { ends_as(&client.post("/plugins/probe/query", body).await, &refusals) }
     };
     Attack::run_by(name, deed).with_plugin("probe")
+}
+
+/// What used to hold a thread within one step, where neither deadline nor budget could stop it: it runs to its end, or is
+/// stopped at once when its time is over.
+fn soon(name: &'static str, how: &'static str, statement: String) -> Attack {
+    let deed = move |client: Client| {
+        let body = json!({ "statement": statement, "parameters": [] });
+        async move {
+            let began = Instant::now();
+            let answer = client.post(&format!("/plugins/probe/{how}"), body).await;
+            match began.elapsed() < SOON {
+                true => ends_as(&answer, &["written", PROCESSOR, "timeout: "]),
+                false => Err(format!("it took {:?}: {:.300}", began.elapsed(), answer.text)),
+            }
+        }
+    };
+    Attack::run_by(name, deed).with_plugin("probe")
+}
+
+/// A statement over texts of 2 to the power of `times` characters, `x` of a and `y` of b.
+fn doubled(times: u32, rest: &str) -> String {
+    format!(
+        "WITH RECURSIVE c(n, x, y) AS (SELECT 0, 'a', 'b' UNION ALL SELECT n + 1, x || x, y || y FROM c WHERE n < {times}) \
+         {rest}"
+    )
+}
+
+fn change_by_trimming() -> String {
+    let trimmed = "UPDATE note SET text = text WHERE text = (SELECT rtrim(x, y || 'a') FROM c WHERE n = 17)";
+    doubled(17, trimmed)
 }
 
 async fn change_without_end(client: Client) -> Outcome {

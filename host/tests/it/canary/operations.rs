@@ -1,5 +1,9 @@
 //! The table of operations. What the host learns to do gets its lines here.
 
+mod capabilities;
+
+pub use self::capabilities::BESIDES;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -72,6 +76,19 @@ pub const TABLE: &[Operation] = &[
     Operation { name: "hello, elsewhere", weight: 2, usual: &[404], draw: |turn| get(format!("/plugins/hello/{}", turn.value()), own) },
     Operation { name: "a stranger, rows", weight: 2, usual: &[200], draw: stranger },
     Operation { name: "the host's own API", weight: 6, usual: &[200], draw: management },
+    Operation { name: "stock, put an item", weight: 1, usual: &[200], draw: capabilities::put_item },
+    Operation { name: "stock, the list that is kept", weight: 5, usual: &[200], draw: capabilities::kept_list },
+    Operation { name: "reader, what another plugin shares and is kept", weight: 16, usual: &[200], draw: capabilities::kept_shared },
+    Operation { name: "notifications, list", weight: 3, usual: &[200], draw: capabilities::notifications },
+    Operation { name: "notifications, read", weight: 3, usual: &[200, 404], draw: capabilities::read_notification },
+    Operation { name: "events, tell", weight: 3, usual: &[202], draw: capabilities::tell },
+    Operation { name: "events, list and dead letters", weight: 3, usual: &[200], draw: capabilities::events },
+    Operation { name: "stream, what was missed", weight: 1, usual: &[200], draw: capabilities::stream },
+    Operation { name: "schedule, run by hand", weight: 3, usual: &[200], draw: capabilities::run_schedule },
+    Operation { name: "schedule, runs", weight: 2, usual: &[200], draw: capabilities::runs },
+    Operation { name: "configuration, set", weight: 1, usual: &[200], draw: capabilities::configure },
+    Operation { name: "configuration, show", weight: 2, usual: &[200], draw: |_| get(capabilities::CONFIG.into(), capabilities::configured) },
+    Operation { name: "outside, echo", weight: 3, usual: &[200], draw: capabilities::outside },
 ];
 
 fn batch(turn: &mut Turn) -> Request {

@@ -41,6 +41,19 @@ pub fn log(path: &Path) -> (usize, usize) {
     (lines, of_nobody)
 }
 
+/// Every request that plugins sent to a host outside: none has the canaries of both. How many there were.
+///
+/// # Panics
+///
+/// When one has both.
+pub fn outside(requests: &[String]) -> usize {
+    for request in requests {
+        let found = TENANTS.map(|own| foreign(request.as_bytes(), own, false).is_some());
+        assert!(found != [true; 2], "a request with both: {request}");
+    }
+    requests.len()
+}
+
 /// Every file of the data directory: each tenant's hold its own canary alone, and the host's own hold nobody's. How many
 /// files there were.
 ///

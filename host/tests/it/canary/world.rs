@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::header::HeaderMap;
 
-use super::operations::{Request, TABLE};
+use super::functions;
+use super::operations::{BESIDES, Operation, Request, TABLE};
 use super::watch::{TENANTS, foreign};
 use crate::common::{Answer, Client, ask};
 
 /// How much of the history a failure prints.
 const HISTORY: usize = 24;
+
+/// What the plugin counts calls as to which the host had no time or place.
+const UNANSWERED: &str = "unanswered";
 
 pub struct World {
     seed: u64,
@@ -23,16 +27,20 @@ pub struct World {
     history: Mutex<VecDeque<String>>,
     /// How often each operation was tried, with the status of its answer.
     counts: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    /// How often the plugin used each host function.
+    /// How often each operation of the plugin was proved to work.
     inside: Mutex<BTreeMap<String, u64>>,
-    /// Ids that each tenant was given, by kind.
+    /// What else was seen, and how often.
+    besides: Mutex<BTreeMap<&'static str, u64>>,
+    /// Of the server that plugins ask outside.
+    port: u16,
+    /// Ids and revisions that each tenant was given, by kind.
     ids: [Mutex<BTreeMap<&'static str, Vec<String>>>; 2],
     /// The next email of those that both tenants take, each for itself.
     emails: [AtomicU64; 2],
 }
 
 impl World {
-    pub fn new(seed: u64, goal: u64) -> Self {
+    pub fn new(seed: u64, goal: u64, port: u16) -> Self {
         Self {
             seed,
             goal,
@@ -41,6 +49,8 @@ impl World {
             history: Mutex::default(),
             counts: Mutex::default(),
             inside: Mutex::default(),
+            besides: Mutex::default(),
+            port,
             ids: Default::default(),
             emails: Default::default(),
         }
@@ -62,10 +72,12 @@ impl World {
         let outside = counts.iter().map(|((name, status), count)| format!("{count:>7}  {name}: {status}\n"));
         let inside = self.inside.lock().unwrap();
         let inside = inside.iter().map(|(name, count)| format!("{count:>7}  in the plugin, {name}\n"));
-        outside.chain(inside).collect()
+        let besides = self.besides.lock().unwrap();
+        let besides = besides.iter().map(|(name, count)| format!("{count:>7}  seen, {name}\n"));
+        outside.chain(inside).chain(besides).collect()
     }
 
-    /// That no operation only ever failed.
+    /// That no operation only ever failed, here or in the plugin, and that the plugin's use all functions of the host.
     pub fn assert_all_tried(&self) {
         let counts = self.counts.lock().unwrap();
         for operation in TABLE {
@@ -73,6 +85,18 @@ impl World {
             let statuses: Vec<u16> = counts.keys().filter(answered).map(|(_, status)| *status).collect();
             assert_eq!(statuses, operation.usual, "{}", operation.name);
         }
+        let besides = self.besides.lock().unwrap();
+        let unseen: Vec<&str> = BESIDES.into_iter().filter(|name| !besides.contains_key(name)).collect();
+        assert!(unseen.is_empty(), "never seen: {unseen:?}");
+        let mut inside = self.inside.lock().unwrap().clone();
+        let unanswered = inside.remove(UNANSWERED).unwrap();
+        let idle: Vec<&String> = inside.iter().filter(|(_, count)| **count == 0).map(|(name, _)| name).collect();
+        assert!(idle.is_empty(), "operations of the plugin that never did what they are for: {idle:?}");
+        for operation in functions::operations() {
+            assert!(inside.contains_key(operation), "the plugin has no operation {operation:?}");
+        }
+        let proved: u64 = inside.values().sum();
+        assert!(unanswered <= proved / 20, "{unanswered} calls of the plugin were not answered, {proved} were");
     }
 
     fn fail(&self, why: &str) -> ! {
@@ -100,20 +124,30 @@ impl Turn {
         Self { world, number, tenant: (number % 2) as usize, state }
     }
 
+    /// Sets the configuration for the first time, so that the plugin finds one.
+    pub async fn begin(mut self, client: &Client) {
+        self.note("configuration", "\"0\"");
+        self.operate(client, TABLE.iter().find(|operation| operation.name == "configuration, set").unwrap()).await;
+    }
+
     pub async fn work(mut self, client: Client) {
         while self.world.done() < self.world.goal {
             let operation = self.pick(TABLE, |operation| operation.weight);
-            let request = (operation.draw)(&mut self);
-            self.remember(&format!("{} {} {:?}", request.method, request.path, request.body));
-            let answer = self.ask(&client, &request).await;
-            if let Err(why) = self.look(&request, &answer) {
-                self.world.fail(&format!("{} of {}: {why}\n{request:#?}\n{answer:#?}", operation.name, self.own()));
-            }
-            *self.world.counts.lock().unwrap().entry((operation.name, answer.status)).or_default() += 1;
-            match answer.status {
-                503 | 504 => self.world.late(),
-                _ => drop(self.world.done.fetch_add(request.operations, Ordering::Relaxed)),
-            }
+            self.operate(&client, operation).await;
+        }
+    }
+
+    async fn operate(&mut self, client: &Client, operation: &Operation) {
+        let request = (operation.draw)(self);
+        self.remember(&format!("{} {} {:?}", request.method, request.path, request.body));
+        let answer = self.ask(client, &request).await;
+        if let Err(why) = self.look(&request, &answer) {
+            self.world.fail(&format!("{} of {}: {why}\n{request:#?}\n{answer:#?}", operation.name, self.own()));
+        }
+        *self.world.counts.lock().unwrap().entry((operation.name, answer.status)).or_default() += 1;
+        match answer.status {
+            503 | 504 => self.world.late(),
+            _ => drop(self.world.done.fetch_add(request.operations, Ordering::Relaxed)),
         }
     }
 
@@ -220,8 +254,29 @@ impl Turn {
     /// Notes the id of what was made.
     pub fn made(&self, kind: &'static str, answer: &Answer) {
         if let (201, Some(id)) = (answer.status, answer.json["data"]["id"].as_str()) {
-            self.world.ids[self.tenant].lock().unwrap().entry(kind).or_default().push(id.to_owned());
+            self.note(kind, id);
         }
+    }
+
+    /// Notes an id or a revision that the tenant was given.
+    pub fn note(&self, kind: &'static str, id: &str) {
+        self.world.ids[self.tenant].lock().unwrap().entry(kind).or_default().push(id.to_owned());
+    }
+
+    /// The last one of this kind that the tenant was given.
+    pub fn last(&self, kind: &'static str) -> String {
+        let ids = self.world.ids[self.tenant].lock().unwrap();
+        ids.get(kind).and_then(|ids| ids.last()).cloned().unwrap_or_default()
+    }
+
+    /// Notes that something was seen, so that not to see it fails the run.
+    pub fn saw(&self, what: &'static str) {
+        *self.world.besides.lock().unwrap().entry(what).or_default() += 1;
+    }
+
+    /// Of the server that plugins ask outside.
+    pub fn port(&self) -> u16 {
+        self.world.port
     }
 
     /// An email that this tenant has not taken and the other takes too.

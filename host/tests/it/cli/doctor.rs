@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Host, Scratch, ask, output};
+use crate::common::{Host, Scratch, ask, eventually, output};
+use crate::lifecycle::{self, Version};
 
 /// What the doctor found, and whether it ended as one who found that.
 async fn doctor(scratch: &Scratch, args: &[&str]) -> Vec<Value> {
@@ -125,6 +126,37 @@ async fn plugins_that_do_not_run_are_named_with_the_reason_and_the_command() {
     assert_eq!(lines.status, Some(1));
     assert!(lines.stdout.contains("\nfix   plugins: bad.wasm is not loaded: "), "{}", lines.stdout);
     assert!(lines.stdout.ends_with("things must be fixed.\n"), "{}", lines.stdout);
+}
+
+#[tokio::test]
+async fn a_version_that_is_merely_not_rolled_out_need_not_be_fixed() {
+    let host = lifecycle::host(&[Version::new("1.0.0"), Version::new("1.1.0")]).await;
+    let rollout = json!({"version": "1.0.0", "percent": 100});
+    ask(host.request(Method::PUT, "/api/v1/rollouts/phases").json(&rollout)).await.data(200);
+    lifecycle::note(&host.tenant("acme"), "mine").await.data(200);
+    let found = doctor(host.scratch(), &["--dev"]).await;
+    expect(&found, "hint", &["phases 1.1.0 is not active", "nothing, if that is meant"]);
+    let of_plugins = |found: &[Value]| {
+        let mut lines = told(found, "fix");
+        lines.retain(|line| line.starts_with("plugins: "));
+        lines
+    };
+    assert_eq!(of_plugins(&found), [""; 0]);
+
+    // What is given fails for a tenant: that is to be fixed, and the other is still what was decided.
+    lifecycle::add(&host, Version { words: &[("activate", "fail")], ..Version::new("1.2.0") }).await;
+    let rollout = json!({"version": "1.2.0", "percent": 100});
+    let put = host.request(Method::PUT, "/api/v1/rollouts/phases?force=true").header("If-Match", "\"1\"");
+    ask(put.json(&rollout)).await.data(200);
+    let found = eventually("it failed", async || {
+        lifecycle::note(&host.tenant("acme"), "more").await;
+        let found = doctor(host.scratch(), &["--dev"]).await;
+        told(&found, "fix").iter().any(|line| line.contains("phases 1.2.0 is not active")).then_some(found)
+    })
+    .await;
+    expect(&found, "fix", &["phases 1.2.0 is not active", "tenon plugin errors phases"]);
+    expect(&found, "hint", &["phases 1.1.0 is not active", "nothing, if that is meant"]);
+    assert_eq!(of_plugins(&found).len(), 1, "{found:#?}");
 }
 
 #[tokio::test]

@@ -9,15 +9,19 @@ const SAID: &str = "used up the CPU budget of the request";
 /// What has to be missing for a request to be asked again.
 const NOTABLE: Duration = Duration::from_millis(30);
 
-/// Makes an attempt, and another one each time that it fails for want of processor time which was not its own doing.
+/// So often an attempt is made at most: where processor time is taken all the while, what needs too much of it still fails.
+const ATTEMPTS: usize = 4;
+
+/// Makes an attempt, and another one when it fails for want of processor time which was not its own doing.
 pub async fn unless_stolen<T, F: Future<Output = Result<T, String>>>(attempt: impl Fn() -> F) -> Result<T, String> {
-    loop {
+    for _ in 1..ATTEMPTS {
         let before = stolen();
         match attempt().await {
             Err(wrong) if wrong.contains(SAID) && stolen() - before >= NOTABLE => {}
             outcome => return outcome,
         }
     }
+    attempt().await
 }
 
 /// How much was taken of all processors since the machine started; nothing where that is not known.

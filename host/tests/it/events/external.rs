@@ -86,3 +86,35 @@ async fn other_systems_of_a_tenant_send_as_many_in_an_hour_as_it_may() {
     send(&host, None, &body).await.data(202);
     send(&host, None, &body).await.refusal(429, "quota");
 }
+
+#[tokio::test]
+async fn what_was_taken_is_answered_again_when_no_more_may_be_sent() {
+    let host = host("quotas = { enforced_in_dev = true, events_per_hour = 1 }").await;
+    let body = json!({ "type": "news.external", "data": 1 });
+    let id = send(&host, Some("a"), &body).await.data(202)["id"].clone();
+    for _ in 0..3 {
+        assert_eq!(send(&host, Some("a"), &body).await.data(202)["id"], id, "the same answer, and free");
+    }
+    let other = json!({ "type": "news.external", "data": 2 });
+    send(&host, Some("a"), &other).await.refusal(409, "idempotency_key_reused");
+    send(&host, Some("b"), &body).await.refusal(429, "quota");
+    send(&host.tenant("other"), Some("a"), &body).await.data(202);
+    assert_eq!(handled(&host, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn events_are_listed_by_patterns_of_topics() {
+    let host = host("").await;
+    send(&host, None, &json!({ "type": "news.external", "data": 1 })).await.data(202);
+    let count = async |topic: &str| host.get(&format!("/api/v1/events?type={topic}")).await.rows().len();
+    for (topic, expected) in [("news.external", 1), ("news.*", 1), ("*.external", 1), ("news.*.*", 0), ("news.no", 0)] {
+        assert_eq!(count(topic).await, expected, "{topic}");
+    }
+    for wrong in ["News", "news", "news.**", "news."] {
+        for path in ["/api/v1/events", "/api/v1/events/dead"] {
+            let answer = host.get(&format!("{path}?type={wrong}")).await;
+            answer.refusal(422, "invalid");
+            assert_eq!(answer.wrong_fields(), ["type"], "{path} {wrong}");
+        }
+    }
+}

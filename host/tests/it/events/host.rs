@@ -39,7 +39,11 @@ async fn a_plugin_hears_of_its_tenant_and_of_the_plugins_that_come_and_go_there(
     acme.get("/plugins/crm/contacts").await.data(200);
     let activated = json!({ "plugin": "crm", "version": "1.0.0" });
     assert_eq!(told(&acme, "plugin.activated", "crm").await, [activated]);
-    acme.post("/api/v1/plugins/crm/deactivate", json!({})).await.data(200);
+    for _ in 0..2 {
+        acme.post("/api/v1/plugins/crm/deactivate", json!({})).await.data(200);
+    }
+    let purge = json!({ "plugin": "crm", "tenant": "acme" });
+    host.post("/api/v1/plugins/crm/purge", purge).await.data(200);
     assert_eq!(told(&acme, "plugin.deactivated", "crm").await, [json!({ "plugin": "crm" })]);
 
     // What was set, and never to what.
@@ -51,6 +55,9 @@ async fn a_plugin_hears_of_its_tenant_and_of_the_plugins_that_come_and_go_there(
     assert_eq!(changed, [json!({ "plugin": "hostile-keeper", "keys": ["apiKey", "region"] })]);
     let all = heard(&acme).await;
     assert!(!format!("{all:?}").contains(secret), "{all:?}");
+    // What stopped once stopped no second time, however often that was said.
+    let stopped = all.iter().filter(|event| event["topic"] == "plugin.deactivated").count();
+    assert_eq!(stopped, 1, "{all:?}");
     // Of another tenant's it hears nothing.
     let demo = heard(&host).await;
     assert!(!demo.iter().any(|event| event["subject"] == "acme" || event["topic"] == "config.changed"), "{demo:?}");
@@ -103,6 +110,34 @@ async fn a_plugin_hears_of_requests_as_often_as_the_operator_says() {
     let request = told.iter().find(|data| data["plugin"] == "hello").unwrap();
     assert_eq!((&request["method"], &request["status"]), (&json!("GET"), &json!(200)));
     assert_eq!(request.as_object().unwrap().len(), 3, "no path, no headers, no body: {request}");
+}
+
+#[tokio::test]
+async fn what_happens_in_a_request_is_told_with_its_correlation_id() {
+    let config = format!("{QUICK}events.request_sample_per_mille = 1000\n");
+    let host = Host::with_config(&["hello", "hostile-keeper"], &config).await;
+    let values = json!({ "values": { "region": "eu", "apiKey": "k" } });
+    let set = host.request(Method::PUT, "/api/v1/plugins/hostile-keeper/config").json(&values);
+    let made = host.request(Method::POST, "/api/v1/tenants").json(&json!({ "id": "acme" }));
+    let (acme, other) = (host.tenant("acme"), host.tenant("other"));
+    let asked = host.request(Method::GET, "/plugins/hello/headers");
+    let first = other.request(Method::GET, "/api/v1/plugins");
+    for (request, client, topic) in [
+        (asked, &*host, "api.request"),
+        (set, &*host, "config.changed"),
+        (made, &acme, "tenant.created"),
+        (first, &other, "tenant.created"),
+    ] {
+        let id = format!("{topic}-{}", uuid::Uuid::new_v4());
+        let answer = crate::common::ask(request.header("X-Correlation-ID", &id)).await;
+        assert!((200..300).contains(&answer.status), "{topic}: {}", answer.status);
+        let told = eventually(topic, async || {
+            let told = client.get(&format!("/api/v1/events?correlationId={id}")).await.rows().to_vec();
+            (!told.is_empty()).then_some(told)
+        })
+        .await;
+        assert_eq!((told.len(), &told[0]["type"]), (1, &json!(topic)), "{told:?}");
+    }
 }
 
 #[tokio::test]

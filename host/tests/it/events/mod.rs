@@ -7,6 +7,7 @@ mod hostile;
 mod kills;
 mod product;
 mod publishing;
+mod starting;
 mod two_hosts;
 
 use serde_json::{Value, json};

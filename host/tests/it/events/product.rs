@@ -56,7 +56,7 @@ async fn the_crm_tells_of_contacts_and_deals_and_the_example_counts_what_was_won
     let all = topics(&host, "/plugins/crm").await;
     let won = all.iter().find(|event| event["type"] == "deal.won").unwrap();
     assert_eq!((&won["subject"], &won["partitionkey"]), (&json!(deal), &json!(deal)));
-    assert_eq!(won["data"]["value"].to_string(), "1234.50");
+    assert_eq!(won["data"]["value"].to_string(), "1234.5");
     let moved = all.iter().rfind(|event| event["type"] == "deal.stage-changed").unwrap();
     assert_eq!((&moved["data"]["previousStage"], &moved["data"]["stage"]), (&json!("lost"), &json!("won")));
 
@@ -70,7 +70,7 @@ async fn the_crm_tells_of_contacts_and_deals_and_the_example_counts_what_was_won
     for field in ["id", "title", "currency", "stage", "probability"] {
         assert_eq!(gone["data"][field], before[field], "{field}");
     }
-    assert_eq!(gone["data"]["value"].to_string(), "1234.50");
+    assert_eq!(gone["data"]["value"].to_string(), "1234.5");
     host.delete(&path).await.refusal(404, "not_found");
 
     for number in 0..9 {
@@ -82,6 +82,12 @@ async fn the_crm_tells_of_contacts_and_deals_and_the_example_counts_what_was_won
     })
     .await;
     assert_eq!(types(&host, "/plugins/bonus", 1).await, ["bonus.earned"]);
+    let titles = eventually("everybody to be told", async || {
+        let listed = host.get("/api/v1/notifications").await;
+        (!listed.rows().is_empty()).then(|| listed.column("title").into_iter().map(str::to_owned).collect::<Vec<_>>())
+    })
+    .await;
+    assert_eq!(titles, ["10 deals were won"], "a handler notifies, once");
     // What failed is not told of.
     let wrong = json!({ "title": "", "value": 1 });
     host.post("/plugins/crm/deals", wrong).await.refusal(422, "invalid");

@@ -49,6 +49,32 @@ async fn events_take_effect_with_their_transaction_or_not_at_all_and_keep_the_or
 }
 
 #[tokio::test]
+async fn what_is_rolled_back_uses_nothing_of_the_quota() {
+    let host = host("quotas = { enforced_in_dev = true, events_per_hour = 5 }").await;
+    let transact = async |count: u32, commit: bool| {
+        let body = json!({ "topic": "news.plain", "data": "{}", "count": count, "commit": commit });
+        host.post("/plugins/crier-a/transact", body).await
+    };
+    let used = async || {
+        let usage = host.get("/api/v1/usage").await;
+        let own = usage.rows().iter().find(|row| row["plugin"] == "crier-a").unwrap()["quotas"].clone();
+        own.as_array().unwrap().iter().find(|quota| quota["quota"] == "events").unwrap()["used"].clone()
+    };
+    for _ in 0..3 {
+        transact(4, false).await.data(200);
+    }
+    assert_eq!(used().await, 0);
+    transact(4, true).await.data(200);
+    assert_eq!(used().await, 4);
+    // The sixth of the hour takes those before it along.
+    assert_ne!(transact(2, true).await.status, 200);
+    assert_eq!(used().await, 4);
+    transact(1, true).await.data(200);
+    assert_ne!(transact(1, true).await.status, 200);
+    assert_eq!((handled(&host, 5).await.len(), used().await), (5, json!(5)));
+}
+
+#[tokio::test]
 async fn what_is_not_declared_or_too_large_is_refused_by_what_is_wrong_with_it() {
     let host = host("").await;
     let publish = async |body| host.post("/plugins/crier-a/publish", body).await;

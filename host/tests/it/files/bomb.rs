@@ -11,19 +11,19 @@ use crate::loader::{component, greets, testdata};
 
 /// A plugin whose functions have many variables and a branch at every step that may set one of them, so that the
 /// compiler has to follow all of them through all branches.
-struct Bomb {
+pub struct Bomb {
     functions: usize,
     bytes_of_each: usize,
     variables: usize,
 }
 
 /// What the compiler remembers of one function it forgets before the next: this one takes time.
-const LONG: Bomb = Bomb { functions: 128, bytes_of_each: 32 << 10, variables: 1_000 };
+pub const LONG: Bomb = Bomb { functions: 128, bytes_of_each: 32 << 10, variables: 1_000 };
 
 /// All in one function, which takes memory.
 const LARGE: Bomb = Bomb { functions: 1, bytes_of_each: 1 << 20, variables: 10_000 };
 
-fn bomb(id: &str, bomb: &Bomb) -> Vec<u8> {
+pub fn bomb(id: &str, bomb: &Bomb) -> Vec<u8> {
     fn number(mut value: usize, bytes: &mut Vec<u8>) {
         while value >= 0x80 {
             bytes.push(value as u8 | 0x80);

@@ -53,7 +53,9 @@ async fn dozens_of_bad_files_at_once_cost_only_themselves() {
     bad("sql.wasm".into(), &with_section(&whole, "tenon:demo", &"x".repeat(5 << 20)));
     let giant = fs::File::create(scratch.plugins().join("giant.wasm")).unwrap();
     giant.set_len(20 << 30).unwrap();
-    put("passed-over.cwasm", b"\x7fELF");
+    bad("compiled.cwasm".into(), b"\x7fELF");
+    // What is no component is nobody's business.
+    put("notes.txt", b"(component)");
 
     let host = Host::start(scratch, &["--dev"]).await;
     greets(&host).await;
@@ -65,6 +67,7 @@ async fn dozens_of_bad_files_at_once_cost_only_themselves() {
     assert_eq!(reason("giant.wasm"), format!("the file has {} bytes; {limit}", 20u64 << 30));
     assert!(reason("sql.wasm").ends_with("(loader.embedded_sql_bytes)"), "{}", reason("sql.wasm"));
     assert!(reason("machine-code.wasm").contains("compiled components are not accepted"));
+    assert!(reason("compiled.cwasm").contains("compiled components are not accepted"));
     assert_eq!(loaded(&host).await, ["greeter 1.0.0"]);
 }
 

@@ -61,10 +61,10 @@ impl Faulty {
 }
 
 /// Where the interfaces that the host has functions of its own for are written. The drafts of `wasi:keyvalue` share them.
-const INTERFACES: [&str; 4] = ["tenon-host", "wasi-config", "wasi-keyvalue", "wasi-logging"];
+pub const INTERFACES: [&str; 4] = ["tenon-host", "wasi-config", "wasi-keyvalue", "wasi-logging"];
 
 /// Every function and resource of these, named as the host's faults are.
-fn functions_of_the_host() -> Vec<String> {
+pub fn functions_of_the_host() -> Vec<String> {
     let mut names = Vec::new();
     for directory in INTERFACES {
         let mut wit = Resolve::default();

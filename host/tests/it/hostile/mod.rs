@@ -2,7 +2,7 @@
 //! their own, `tests/hostile`.
 
 mod aborts;
-mod faults;
+pub mod faults;
 mod load;
 mod log;
 mod peak;

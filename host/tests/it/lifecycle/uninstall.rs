@@ -32,6 +32,26 @@ async fn a_plugin_is_told_before_its_last_version_goes_and_not_before_the_others
     host.get("/plugins/phases/info").await.refusal(404, "plugin_not_found");
 }
 
+#[tokio::test]
+async fn a_version_does_not_go_whose_data_the_next_one_cannot_read() {
+    const MORE: &str = "ALTER TABLE event ADD COLUMN colour TEXT";
+    let host = host(&[Version::new("1.0.0"), Version { migration: Some(MORE), ..Version::new("1.1.0") }]).await;
+    let acme = host.tenant("acme");
+    note(&acme, "mine").await.data(200);
+    let remove = async |query: &str| {
+        let path = format!("/api/v1/plugins/phases/versions/1.1.0{query}");
+        ask(host.request(Method::DELETE, &path)).await
+    };
+    let refused = remove("").await;
+    let broken = &refused.refusal(409, "required")["details"]["broken"][0];
+    assert_eq!((&broken["plugin"], &broken["tenants"]), (&json!("phases"), &json!(["acme"])), "{broken}");
+    assert!(broken["reason"].as_str().unwrap().contains("data is at version"), "{broken}");
+    assert_eq!(has(&events(&acme).await, "mine"), 1);
+    // Whoever insists is told whom it concerns.
+    let removed = remove("?force=true").await;
+    assert_eq!(removed.data(200)["broken"][0]["tenants"], json!(["acme"]), "{removed:?}");
+}
+
 /// How many rows the host has written down of who is installed and runs.
 fn written_down(host: &Host) -> [i64; 2] {
     let file = host.scratch().data().join("control.db");

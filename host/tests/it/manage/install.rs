@@ -1,6 +1,8 @@
 //! Putting plugins in by upload, and taking them out.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,6 +87,49 @@ async fn an_upload_is_live_when_it_is_answered_and_a_bad_one_leaves_nothing() {
         );
     }
     assert_eq!(rejected[0]["target"], "raw-resource 1.0.0", "what it says it is: {rejected:?}");
+}
+
+#[tokio::test]
+async fn who_sends_slowly_holds_up_nobody() {
+    let scratch = scratch(&[("a.wasm", plugin("note", "1.0.0", json!({})))]);
+    let config = scratch.file("tenon.toml", "http.request_body_timeout_ms = 60000\n");
+    let host = Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await;
+    let plugins = host.scratch().plugins();
+    let under_way = || entries(&plugins).iter().any(|name| name.starts_with(".tenon-upload-"));
+    let address = host.address().strip_prefix("http://").unwrap().to_owned();
+    let mut slow = TcpStream::connect(&address).unwrap();
+    let head = "POST /api/v1/plugins HTTP/1.1\r\nContent-Type: application/wasm\r\nContent-Length: 1000\r\n";
+    slow.write_all(format!("{head}Host: {address}\r\n\r\n\0asm").as_bytes()).unwrap();
+    eventually("the slow file has begun", async || under_way().then_some(())).await;
+
+    assert_eq!(send(&host, testdata("greeter-1-0")).await.data(201)["status"], "active");
+    host.delete("/api/v1/plugins/note/versions/1.0.0").await.data(200);
+    assert!(under_way(), "it still is");
+    drop(slow);
+    eventually("nothing is left of it", async || (!under_way()).then_some(())).await;
+    assert_eq!(entries(&plugins), ["greeter-1.0.0.wasm"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_is_gone_is_named_with_what_to_do_and_what_runs_goes_on() {
+    let scratch = scratch(&[("a.wasm", plugin("note", "1.0.0", json!({})))]);
+    let config = scratch.file("tenon.toml", "loader.rescan_ms = 20\n");
+    let host = Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await;
+    let (plugins, aside) = (host.scratch().plugins(), host.scratch().path("aside"));
+    fs::rename(&plugins, &aside).unwrap();
+    let status = async || tenon(&host, &["status"]).unwrap();
+    let gone = format!("no change of files counts: cannot read the plugins directory {}", plugins.display());
+    eventually("the operator to be told", async || status().await.contains(&gone).then_some(())).await;
+    for answer in [send(&host, thing()).await, host.delete("/api/v1/plugins/note/versions/1.0.0").await] {
+        let message = answer.message(503, "directory_missing");
+        assert!(message.contains(plugins.to_str().unwrap()) && message.contains("create it"), "{answer:?}");
+    }
+    // Where it lies is no matter of tenants.
+    assert!(host.get("/api/v1/plugins").await.json["directoryProblem"].is_string());
+    assert!(host.roles("owner").get("/api/v1/plugins").await.json["directoryProblem"].is_null());
+    host.get("/plugins/note/info").await.data(200);
+    fs::rename(&aside, &plugins).unwrap();
+    eventually("it is followed again", async || (!status().await.contains("no change of files")).then_some(())).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::Outside;
-use super::world::{World, ask, manifest, start};
+use super::world::{World, ask, assert_error, manifest, start};
 use crate::common::eventually;
 
 /// Each line has what the guest is told and a URL; `{P}` is the port where the counting listener is.
@@ -55,6 +55,15 @@ async fn no_hostile_url_leads_to_a_connection() {
     drop(tokio::net::TcpStream::connect(("127.0.0.1", forbidden.port())).await.unwrap());
     eventually("the listener counts", async || (forbidden.connections() == 1).then_some(())).await;
     println!("{} hostile URLs, no connection", lines.len());
+}
+
+#[tokio::test]
+async fn credentials_before_a_host_do_not_reach_the_log() {
+    let world = World::start(manifest(&[443]), &[], "").await;
+    assert_error(&world.ask("https://jo:s3cret@api.outbound.test/").await, "the URL cannot be used");
+    let told = |log: &String| log.contains("a user stands before the host") && log.contains("api.outbound.test");
+    let log = eventually("the refusal is logged", async || Some(world.log()).filter(told)).await;
+    assert!(!log.contains("s3cret"), "{log}");
 }
 
 /// Without a word of the operator even the machine's own names are refused, by the machine's own resolver.

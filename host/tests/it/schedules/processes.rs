@@ -1,9 +1,12 @@
 //! Several processes on one data directory, and processes that end in the middle of a run.
 
+use std::fs;
+
 use serde_json::json;
 
-use super::{days, host, next_tick, notes, runs, taken_up};
-use crate::common::{Client, Host, Process};
+use super::{Time, days, host, next_tick, notes, runs, start, taken_up, timer};
+use crate::common::{Client, Host, Process, Scratch, eventually};
+use crate::files::{put, with_section};
 
 const TENANTS: usize = 12;
 
@@ -64,6 +67,39 @@ async fn a_run_whose_process_was_killed_is_begun_again_by_another_when_its_lease
     other.post("/plugins/timer/release", json!({})).await.data(200);
     let runs = runs(&other, "hold", 1).await;
     assert_eq!((runs.len(), &runs[0]["outcome"], &runs[0]["attempts"]), (1, &json!("done"), &json!(2)), "{runs:?}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_takes_long_to_load_goes_on_where_it_was() {
+    let mut scratch = Scratch::with_plugins(&[]);
+    let time = Time::new(&mut scratch);
+    let schedules = ["note", "hold"].map(|name| {
+        let mut schedule = time.schedule(name);
+        schedule["missed"] = json!("once");
+        schedule
+    });
+    timer(&scratch, &schedules);
+    let mut host = start(scratch, "loader.rescan_ms = 20\nloader.start_wait_ms = 1\n").await;
+    let tick = next_tick(&host).await;
+    time.set(&tick, 1);
+    assert_eq!(runs(&host, "note", 1).await[0]["outcome"], "done");
+    let begun = notes(&host, "hold", 1).await.remove(0);
+    host.process().kill();
+    // Nobody has compiled this one, as when a new host takes over; two more ticks have passed, and the run's lease.
+    let file = host.scratch().plugins().join("timer.wasm");
+    put(&file, &with_section(&fs::read(&file).unwrap(), "nonce", &uuid::Uuid::new_v4().to_string()));
+    time.set(&days(&tick, 2), 3_600);
+    host.start_again().await;
+    let is_there = async || (host.get("/plugins/timer/notes").await.status == 200).then_some(());
+    eventually("the plugin to be there", is_there).await;
+    let again = notes(&host, "hold", 2).await.remove(1);
+    assert_eq!((&again["id"], &again["attempt"]), (&begun["id"], &json!(2)), "it is the same run");
+    let missed = runs(&host, "note", 2).await.remove(0);
+    assert_eq!((&missed["outcome"], &missed["tick"]), (&json!("done"), &json!(days(&tick, 2))), "{missed}");
+    assert_eq!(notes(&host, "note", 2).await[1]["passed"], 1);
+    host.post("/plugins/timer/release", json!({})).await.data(200);
+    let held = runs(&host, "hold", 1).await;
+    assert!(held.iter().all(|run| run["outcome"] == "done"), "{held:?}");
 }
 
 #[tokio::test]

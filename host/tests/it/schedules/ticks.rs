@@ -124,6 +124,24 @@ async fn a_run_that_fails_says_why_and_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_tick_that_finds_the_quota_used_up_waits_for_more_of_it() {
+    let (host, time) = host(&["note"], "quotas.enforced_in_dev = true\n").await;
+    let (tick, quota) = (next_tick(&host).await, "/api/v1/tenants/demo/quotas/cpu");
+    host.put(quota, json!({ "amount": 0 })).await.data(200);
+    time.set(&tick, 1);
+    eventually("the run to wait", async || {
+        let runs = host.get("/api/v1/schedules/timer/note/runs").await;
+        runs.rows().first().is_some_and(|run| run["outcome"] == "waiting").then_some(())
+    })
+    .await;
+    host.put(quota, json!({ "amount": 600_000 })).await.data(200);
+    // Looked at again a minute later at most, by the hosts' clock.
+    time.set(&tick, 70);
+    assert_eq!(runs(&host, "note", 1).await[0]["outcome"], "done");
+    assert_eq!(notes(&host, "note", 1).await[0]["attempt"], 1);
+}
+
+#[tokio::test]
 async fn with_another_pattern_a_schedule_begins_anew() {
     let mut scratch = Scratch::with_plugins(&[]);
     let time = Time::new(&mut scratch);

@@ -28,6 +28,14 @@ async fn a_changed_deal_drops_the_report_that_was_kept() {
     assert!(entry["expiresAt"].is_string() && entry["bytes"].is_i64() && !listed.text.contains("deal-1"), "{listed:?}");
     assert_eq!(host.tenant("acme").get("/api/v1/plugins/crm/shared-data").await.rows().len(), 0);
     host.get("/api/v1/plugins/crm/shared-data?cursor=x").await.refusal(422, "invalid");
+    // Who misspells a plugin is told, whoever shares nothing is not.
+    assert!(host.get("/api/v1/plugins/analytics/shared-data").await.rows().is_empty());
+    let misspelt = host.get("/api/v1/plugins/crn/shared-data").await;
+    let told = misspelt.message(404, "plugin_not_found");
+    assert!(told.contains("no plugin `crn`") && told.contains("did you mean `crm`?"), "{told}");
+    let args = ["shared-data", "crn", "--url", host.address(), "--tenant", "demo"];
+    let told = output(host.scratch().tenon(&args)).await.failure().to_owned();
+    assert!(told.contains("no plugin `crn`"), "{told}");
     let args = ["shared-data", "crm", "--url", host.address(), "--tenant", "demo"];
     let told = output(host.scratch().tenon(&args)).await.success().to_owned();
     assert!(told.contains("crm.events") && told.contains("last-deal-update"), "{told}");

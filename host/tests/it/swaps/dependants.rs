@@ -38,6 +38,15 @@ async fn the_old_provider_is_kept_for_those_that_need_it_until_they_do_not() {
     // It lies in no file that could be removed.
     let refused = host.delete("/api/v1/plugins/thing/versions/1.0.0").await;
     assert!(refused.message(409, "kept").contains("thing 1.0.0 is kept in memory for others"), "{refused:?}");
+    // It would go with the file of the one that took its place.
+    let refused = host.delete("/api/v1/plugins/thing/versions/2.0.0").await;
+    let broken: Vec<&str> = refused.refusal(409, "required")["details"]["broken"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|broken| broken["plugin"].as_str())
+        .collect();
+    assert_eq!(broken, ["first", "second"]);
     answers(&host, "/plugins/first/ask", 1).await;
 
     // It stays for the next version of the same plugin, and goes when that can use the new provider.

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NEVER, answers, asker, host_with, refused, replace, thing};
 use crate::common::eventually;
@@ -87,6 +87,8 @@ async fn what_is_being_compiled_is_told_and_so_is_how_long_it_took() {
     let config = "loader.rescan_ms = 20\nloader.compile_processes = 1\nlog.filter = \"info\"";
     let host = host_with(&[], config).await;
     let plugins = host.scratch().plugins();
+    replace(&host, "thing-3.wasm", b"garbage");
+    refused(&host, "thing-3.wasm").await;
     for number in 0..4 {
         let name = format!("thing-{number}.wasm");
         fs::write(plugins.join(name), thing(&format!("1.{number}.0"), "1.0.0", number)).unwrap();
@@ -96,6 +98,10 @@ async fn what_is_being_compiled_is_told_and_so_is_how_long_it_took() {
         let compiling = list.json["compiling"].as_array().unwrap().clone();
         let has = |status: &str| compiling.iter().any(|file| file["status"] == status);
         assert!(list.rows().len() < 4, "all are there, and none was seen: {list:?}");
+        // What was refused before is not while it is being compiled anew.
+        let is_refused =
+            |name: &Value| list.json["rejected"].as_array().unwrap().iter().any(|file| file["fileName"] == *name);
+        assert!(!compiling.iter().any(|file| is_refused(&file["fileName"])), "{list:?}");
         (has("compiling") && has("waiting")).then_some(compiling)
     })
     .await;

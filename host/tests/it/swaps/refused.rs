@@ -1,6 +1,11 @@
 //! What does not work does not take the place of what does.
 
+use reqwest::Method;
+use serde_json::json;
+
 use super::{NEVER, answers, asker, host_with, listed, refused, replace, thing, thing_with};
+use crate::common::ask;
+use crate::files::with_section;
 use crate::loader::rejected;
 
 #[tokio::test]
@@ -49,4 +54,52 @@ async fn a_version_that_spins_as_it_starts_costs_its_budget_and_the_old_one_goes
     let reason = refused(&host, "thing.wasm").await;
     assert!(reason.ends_with("plugin thing used up the CPU budget of the request"), "{reason}");
     answers(&host, "/plugins/thing/act", 1).await;
+}
+
+#[tokio::test]
+async fn what_a_rollout_kept_out_comes_in_when_that_is_ended() {
+    let host = host_with(&[("thing.wasm", &thing("1.0.0", "1.0.0", 1))], NEVER).await;
+    let path = "/api/v1/rollouts/thing";
+    host.put(path, json!({ "version": "1.0.0", "percent": 100 })).await.data(200);
+    replace(&host, "thing.wasm", &thing("1.1.0", "1.0.0", 2));
+    let reason = refused(&host, "thing.wasm").await;
+    assert!(reason.contains("no rollout gives it"), "{reason}");
+    answers(&host, "/plugins/thing/act", 1).await;
+    // Nobody touches its file.
+    let etag = host.get(path).await.header("etag").to_owned();
+    ask(host.request(Method::DELETE, path).header("If-Match", etag)).await.data(200);
+    answers(&host, "/plugins/thing/act", 2).await;
+    assert_eq!(rejected(&host).await, []);
+}
+
+#[tokio::test]
+async fn what_lacks_a_grant_to_take_anothers_place_can_be_granted_it() {
+    let (old, thing) = (knows_itself("0.9.0"), thing("1.0.0", "1.0.0", 1));
+    let config = format!("{NEVER}\ngrants.automatic = \"never\"");
+    let host = host_with(&[("thing.wasm", &thing), ("asker.wasm", &old)], &config).await;
+    answers(&host, "/plugins/asker/ask", 7).await;
+    replace(&host, "asker.wasm", &asker("asker", "1.0.0", "1.0.0"));
+    let reason = refused(&host, "asker.wasm").await;
+    assert!(reason.contains("is not granted demo:thing"), "{reason}");
+    let asks = host.get("/api/v1/plugins/asker/grants").await;
+    assert_eq!((&asks.rows()[0]["value"], &asks.rows()[0]["versions"]), (&json!("demo:thing"), &json!(["1.0.0"])));
+    host.post("/api/v1/plugins/asker/grants", json!({ "all": true })).await.data(200);
+    answers(&host, "/plugins/asker/ask", 1).await;
+    assert_eq!(rejected(&host).await, []);
+}
+
+/// An earlier asker, which needs nobody.
+fn knows_itself(version: &str) -> Vec<u8> {
+    let text = r#"(component
+        (core module $code (func (export "ask") (result i32) (i32.const 7)))
+        (core instance $code (instantiate $code))
+        (func $ask (result u32) (canon lift (core func $code "ask")))
+        (instance $asker (export "ask" (func $ask)))
+        (export "demo:asker/asker@1.0.0" (instance $asker)))"#;
+    let manifest = json!({
+        "id": "asker", "name": "Asker", "version": version,
+        "services": [{ "name": "demo:asker", "version": "1.0.0" }],
+        "endpoints": [{ "method": "GET", "path": "/ask", "function": "demo:asker/asker.ask" }],
+    });
+    with_section(&wat::parse_str(text).unwrap(), "tenon:manifest", &manifest.to_string())
 }

@@ -8,6 +8,33 @@ use crate::files::{put, refused_become, thing, with_section};
 use crate::loader;
 
 #[tokio::test]
+async fn a_signed_file_of_the_catalogue_is_listed_and_installed() {
+    let host = strict().await;
+    let (scratch, catalogue) = (host.scratch(), host.scratch().path("catalogue"));
+    fs::create_dir(&catalogue).unwrap();
+    for name in ["ours", "theirs"] {
+        key(scratch, name).await;
+    }
+    let twice = signed(scratch, &signed(scratch, &thing("thing", "1.0.0", &[]), "theirs").await, "ours").await;
+    fs::write(catalogue.join("thing.wasm"), &twice).unwrap();
+    // Only what stands behind a signature is wrong in the middle.
+    let appended = with_section(&signed(scratch, &thing("other", "1.0.0", &[]), "ours").await, "note", "more");
+    fs::write(catalogue.join("zz.wasm"), appended).unwrap();
+    let listed = host.get("/api/v1/catalogue").await;
+    let [thing, other] = listed.rows() else { panic!("{listed:?}") };
+    assert_eq!((&thing["id"], &thing["version"]), (&"thing".into(), &"1.0.0".into()), "{thing}");
+    assert!(other["reason"].as_str().unwrap().contains("something stands behind its signature"), "{other}");
+
+    // Whether its signature counts is the loader's to say.
+    let install = ["catalogue", "install", "thing", "1.0.0", "--url", host.address()];
+    let told = output(scratch.tenon(&install)).await.failure();
+    assert!(told.contains("which nobody trusts here"), "{told}");
+    trust(&host, "thing-team", "ours", "thing").await;
+    assert_eq!(tenon(scratch, &install).await, "thing 1.0.0 is installed: active\n");
+    assert_eq!(vouched(&host).await, ["thing 1.0.0 thing-team"]);
+}
+
+#[tokio::test]
 async fn only_what_a_trusted_key_signed_for_this_plugin_is_loaded() {
     let host = strict().await;
     let (scratch, plugins) = (host.scratch(), host.scratch().plugins());

@@ -41,6 +41,23 @@ async fn a_removed_key_lets_go_on_what_runs_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_trusted_key_is_trusted_for_further_plugins_and_files_that_waited_are_taken() {
+    let host = strict().await;
+    let scratch = host.scratch();
+    key(scratch, "ours").await;
+    trust(&host, "team", "ours", "crm").await;
+    put(&scratch.plugins().join("one.wasm"), &signed(scratch, &thing("thing", "1.0.0", &[]), "ours").await);
+    assert!(refused(&host, "one.wasm").await.contains("who may sign crm"));
+    let more = ["trust", "add", "team", "ours.pub", "--plugins", "thing,crm", "--url", host.address()];
+    for _ in 0..2 {
+        assert_eq!(tenon(scratch, &more).await, "team may sign crm, thing\n", "however often it is said");
+    }
+    vouched_become(&host, &["thing 1.0.0 team"]).await;
+    let audit = host.get("/api/v1/trust").await;
+    assert_eq!((audit.total(), &audit.rows()[0]["plugins"]), (1, &json!(["crm", "thing"])));
+}
+
+#[tokio::test]
 async fn keys_are_listed_and_wrong_ones_are_refused_with_each_field() {
     let host = strict().await;
     let scratch = host.scratch();

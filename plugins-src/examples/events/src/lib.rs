@@ -6,6 +6,7 @@
 use exports::bonus::score::score::{Error, Guest};
 use serde::{Deserialize, Serialize};
 use tenon_plugin::events::Unhandled;
+use tenon_plugin::notifications::{Notification, To};
 use tenon_plugin::sql::{self, Executor, params};
 use tenon_plugin::{Event, EventHandler};
 
@@ -54,6 +55,8 @@ impl EventHandler for Bonus {
             let won: u64 = tx.query_one("SELECT count(*) FROM won", &[])?;
             if won.is_multiple_of(10) {
                 tx.publish("bonus.earned", &Earned { round: won / 10 })?;
+                let title = format!("{won} deals were won");
+                tx.notify(To::Everyone, Notification::new("earned", title).link("/plugins/bonus/score"))?;
             }
             Ok(())
         })

@@ -5,7 +5,8 @@
 
 use exports::desk::tickets::tickets::{Error, Guest, Ticket};
 use serde::Serialize;
-use tenon_plugin::notifications::{Notification, To};
+use tenon_plugin::fields::Invalid;
+use tenon_plugin::notifications::{self, HostError, Notification, To};
 use tenon_plugin::sql::{self, Executor, params};
 
 wit_bindgen::generate!({
@@ -25,8 +26,11 @@ tenon_plugin::embed! {
 }
 
 tenon_plugin::service_types! {
-    crate::exports::desk::tickets::tickets: Error;
+    crate::exports::desk::tickets::tickets: Error, FieldError;
 }
+
+/// The most that the title of a notification may have by default, in bytes.
+const TITLE_BYTES: usize = 200;
 
 struct Desk;
 
@@ -38,6 +42,9 @@ struct Opened<'a> {
 
 impl Guest for Desk {
     fn open(title: String, assignee: Option<String>) -> Result<Ticket, Error> {
+        if title.trim().is_empty() || title.len() > TITLE_BYTES || title.chars().any(char::is_control) {
+            return Err(Invalid::field("title", format!("must be one line of 1 to {TITLE_BYTES} bytes")).into());
+        }
         sql::transaction(|tx| {
             let number: u64 =
                 tx.query_one("INSERT INTO ticket (title) VALUES ($1) RETURNING number", params![&title])?;
@@ -47,7 +54,7 @@ impl Guest for Desk {
                 Some(user) => (To::User(user), "assigned"),
                 None => (To::Role("admin"), "unassigned"),
             };
-            tx.notify(to, Notification::new(kind, &title).link("/plugins/desk/tickets"))?;
+            tx.notify(to, Notification::new(kind, &title).link("/plugins/desk/tickets")).map_err(refused)?;
             Ok(Ticket { id, title })
         })
     }
@@ -59,6 +66,15 @@ impl Guest for Desk {
             Ok(Ticket { id: format!("ticket-{number}"), title: row.get("title")? })
         };
         rows.map(read).collect()
+    }
+}
+
+/// What is wrong with words of the client's is for the client to mend; everything else is not the client's fault.
+fn refused(error: notifications::Error) -> Error {
+    match error {
+        notifications::Error::Host(HostError::TooLarge(_)) => Invalid::field("title", error.to_string()).into(),
+        notifications::Error::Host(HostError::Invalid(why)) => Invalid::field("assignee", why).into(),
+        other => other.into(),
     }
 }
 

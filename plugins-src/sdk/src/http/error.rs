@@ -4,6 +4,8 @@ use std::fmt;
 
 use wasip2::http::types::ErrorCode;
 
+use crate::events::Unhandled;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -56,6 +58,34 @@ impl From<ErrorCode> for Error {
             | ErrorCode::HttpResponseHeaderSectionSize(_) => Self::TooLarge,
             other => Self::Unreachable(other.to_string()),
         }
+    }
+}
+
+impl Error {
+    /// Whether the same request can succeed later, with nothing about it or the plugin's grants changed.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::UnknownHost
+            | Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Timeout
+            | Self::TooMany
+            | Self::Quota(_)
+            // Of a client's mistakes: too slow, too early, too often.
+            | Self::Status(408 | 425 | 429 | 500..) => true,
+            Self::Invalid(_)
+            | Self::Denied
+            | Self::Prohibited
+            | Self::TooLarge
+            | Self::Status(_)
+            | Self::Json(_) => false,
+        }
+    }
+}
+
+impl From<Error> for Unhandled {
+    fn from(error: Error) -> Self {
+        if error.may_pass() { Self::Retry(error.to_string()) } else { Self::Reject(error.to_string()) }
     }
 }
 

@@ -81,7 +81,10 @@ pub fn constraint(run: &mut Run) -> Outcome {
     match sql::execute(statement, &parameters) {
         // The table may be empty.
         Ok(_) => Ok(()),
-        Err(error) => run.look(&format!("{error:?}")),
+        Err(error) => {
+            run.saw();
+            run.look(&format!("{error:?}"))
+        }
     }
 }
 
@@ -104,7 +107,26 @@ pub fn refused(run: &mut Run) -> Outcome {
     }
 }
 
-pub fn transaction(run: &mut Run) -> Outcome {
+pub fn committed(run: &mut Run) -> Outcome {
+    within(run, Transaction::commit)
+}
+
+pub fn rolled_back(run: &mut Run) -> Outcome {
+    within(run, |transaction| {
+        Transaction::rollback(transaction);
+        Ok(())
+    })
+}
+
+/// A transaction that nobody ends.
+pub fn dropped(run: &mut Run) -> Outcome {
+    within(run, |transaction| {
+        drop(transaction);
+        Ok(())
+    })
+}
+
+fn within(run: &mut Run, end: fn(Transaction) -> Result<(), Error>) -> Outcome {
     let transaction = match Transaction::begin() {
         Ok(transaction) => transaction,
         Err(error) => return failed(run, &error),
@@ -114,15 +136,12 @@ pub fn transaction(run: &mut Run) -> Outcome {
         failed(run, &error)?;
     }
     look(run, transaction.query("SELECT id, text FROM item ORDER BY id DESC LIMIT 5", &[]))?;
-    match run.below(3) {
-        0 => failure(run, Transaction::commit(transaction)),
-        1 => {
-            Transaction::rollback(transaction);
-            Ok(())
-        }
-        // Dropped without a word.
-        _ => Ok(()),
-    }
+    failure(run, end(transaction))
+}
+
+/// What the handler and the runs by the clock have written down.
+pub fn heard(run: &mut Run) -> Outcome {
+    look(run, sql::query("SELECT text FROM heard WHERE id > 0 ORDER BY id DESC LIMIT 20", &[]))
 }
 
 /// That every text is this tenant's. The table holds no others.
@@ -146,7 +165,11 @@ fn only(run: &mut Run, found: Result<RowSet, Error>, expected: &str) -> Outcome 
     };
     match found.rows.iter().flatten().find(|value| !matches!(value, Value::Text(text) if text == expected)) {
         Some(other) => Err(format!("{other:?} for {expected:?}")),
-        None => Ok(()),
+        None if found.rows.is_empty() => Ok(()),
+        None => {
+            run.saw();
+            Ok(())
+        }
     }
 }
 
@@ -157,6 +180,6 @@ fn failure<T>(run: &mut Run, outcome: Result<T, Error>) -> Outcome {
     }
 }
 
-fn failed(run: &mut Run, error: &Error) -> Outcome {
+pub fn failed(run: &mut Run, error: &Error) -> Outcome {
     run.look_error(error, matches!(error, Error::Busy | Error::Timeout | Error::Quota(_) | Error::Unavailable(_)))
 }

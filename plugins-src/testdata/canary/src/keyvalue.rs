@@ -63,6 +63,44 @@ pub fn list(run: &mut Run) -> Outcome {
     Ok(())
 }
 
+pub fn exists(run: &mut Run) -> Outcome {
+    let (bucket, key) = (bucket(run)?, key(run));
+    match bucket.exists(&key) {
+        Ok(_) => Ok(()),
+        Err(error) => failed(run, &error),
+    }
+}
+
+/// One tenant counts up and the other down: so a number tells whose it is.
+pub fn increment(run: &mut Run) -> Outcome {
+    let bucket = bucket(run)?;
+    let step = if run.own().ends_with('a') { 1 } else { -1 };
+    let number = run.below(5);
+    match bucket.increment(&format!("number-{number}"), step) {
+        Ok(sum) if sum.signum() == step => Ok(()),
+        Ok(sum) => Err(format!("the sum is {sum}, counted by {step}")),
+        Err(error) => failed(run, &error),
+    }
+}
+
+/// Several keys at once, some of them gone again.
+pub fn many(run: &mut Run) -> Outcome {
+    let bucket = keyvalue::open("many").map_err(|error| error.to_string())?;
+    let mut entries = Vec::new();
+    for _ in 0..3 {
+        entries.push((key(run), run.value().into_bytes()));
+    }
+    let keys: Vec<String> = entries.iter().map(|(key, _)| key.clone()).collect();
+    if let Err(error) = bucket.set_many(&entries) {
+        return failed(run, &error);
+    }
+    match bucket.get_many(&keys) {
+        Ok(found) => found.iter().flatten().try_for_each(|value| run.look_own(&String::from_utf8_lossy(value)))?,
+        Err(error) => return failed(run, &error),
+    }
+    bucket.delete_many(&keys[..1]).or_else(|error| failed(run, &error))
+}
+
 pub fn log(run: &mut Run) -> Outcome {
     log::info(format_args!("logged by {}", run.value()));
     Ok(())

@@ -33,6 +33,7 @@ pub fn grow(run: &mut Run) -> Result<(), String> {
     for place in pages.chunks_exact_mut(16 * 1024) {
         place[..own.len()].copy_from_slice(own.as_bytes());
     }
+    run.saw();
     Ok(())
 }
 

@@ -1,11 +1,18 @@
 //! The context of the call, the standard world, and other plugins.
 
+use std::time::Duration;
+
+use tenon_plugin::config;
+
 use crate::crm::contacts::contacts::{self, Contact, ContactPage, ContactQuery};
 use crate::crm::contacts::contacts_deferred::{GetCall, ListCall};
 use crate::demo::probe::probe;
 use crate::demo::probe::probe_deferred::{ContextCall, ExecuteCall};
 use crate::run::Run;
 use crate::tenon::host::context as host;
+
+/// No call of the test has as long.
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 pub fn context(run: &mut Run) -> Result<(), String> {
     let seen = host::get();
@@ -17,6 +24,27 @@ pub fn context(run: &mut Run) -> Result<(), String> {
     run.look_own(&seen.user.unwrap_or_default())?;
     run.look_own(&seen.workspace.unwrap_or_default())?;
     seen.roles.iter().try_for_each(|role| run.look(role))
+}
+
+/// A time, and nobody's: more than there can be would be another call's.
+pub fn remaining(_: &mut Run) -> Result<(), String> {
+    let left = Duration::from_nanos(host::remaining());
+    if left < LONGEST { Ok(()) } else { Err(format!("{left:?} are left")) }
+}
+
+/// What the tenant has set for this plugin, both the shown value and the secret one.
+pub fn setting(run: &mut Run) -> Result<(), String> {
+    let key = if run.below(2) == 0 { "note" } else { "secret" };
+    match config::get(key) {
+        // The test sets both; but not every test.
+        Ok(value) => value.iter().try_for_each(|value| run.look_own(value)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub fn settings(run: &mut Run) -> Result<(), String> {
+    let all = config::all().map_err(|error| error.to_string())?;
+    all.iter().try_for_each(|(_, value)| run.look_own(value))
 }
 
 pub fn environment(run: &mut Run) -> Result<(), String> {
@@ -124,7 +152,7 @@ fn look_contact(run: &mut Run, contact: Result<Contact, contacts::Error>) -> Res
     }
 }
 
-fn look_own_contact(run: &Run, contact: &Contact) -> Result<(), String> {
+fn look_own_contact(run: &mut Run, contact: &Contact) -> Result<(), String> {
     run.look(&format!("{contact:?}"))?;
     run.look_own(&contact.first_name)
 }

@@ -9,6 +9,15 @@ use crate::exports::demo::canary::canary::{Batch, Error};
 /// What was seen and does not belong to the tenant.
 pub type Operation = fn(&mut Run) -> Result<(), String>;
 
+/// When an operation has done what it is there for. One that never does tries nothing.
+#[derive(Clone, Copy)]
+pub enum Proof {
+    /// When the host answered, and not that it was busy.
+    Answered,
+    /// When something of the tenant's own came back, or what else it looked for.
+    Seen,
+}
+
 /// What is common to all values of all tenants of a test.
 const MARK: &str = "kanari";
 
@@ -17,33 +26,44 @@ pub struct Run {
     own: String,
     state: u64,
     unanswered: u32,
+    seen: u32,
 }
 
-/// Runs a batch of these operations, each as often as its weight says, and says how often that was.
-pub fn run(batch: Batch, operations: &[(&str, u32, Operation)]) -> Result<Vec<(String, u32)>, Error> {
-    if !batch.tenant.starts_with(MARK) || batch.tenant.len() != MARK.len() + 1 {
+/// Runs a batch of these operations, each as often as its weight says, and says how often it was proved to work.
+pub fn run(batch: Batch, operations: &[(&str, u32, Proof, Operation)]) -> Result<Vec<(String, u32)>, Error> {
+    let Some(mut run) = Run::of(&batch.tenant, batch.seed) else {
         return Err(Error::Leaked(format!("{:?} is no tenant of this test", batch.tenant)));
-    }
-    let mut run = Run { own: batch.tenant, state: batch.seed, unanswered: 0 };
-    let weights: u32 = operations.iter().map(|(_, weight, _)| weight).sum();
+    };
+    let weights: u32 = operations.iter().map(|(_, weight, ..)| weight).sum();
     let mut counts = vec![0; operations.len()];
     for number in 0..batch.operations {
         let mut drawn = run.below(u64::from(weights)) as u32;
-        let found = operations.iter().position(|(_, weight, _)| {
+        let found = operations.iter().position(|(_, weight, ..)| {
             let found = drawn < *weight;
             drawn = drawn.wrapping_sub(*weight);
             found
         });
         let index = found.unwrap_or_default();
-        let (name, _, operation) = &operations[index];
+        let (name, _, proof, operation) = &operations[index];
+        let (unanswered, seen) = (run.unanswered, run.seen);
         operation(&mut run).map_err(|seen| Error::Leaked(format!("operation {number}, {name}: {seen}")))?;
-        counts[index] += 1;
+        let is_proved = match proof {
+            Proof::Answered => run.unanswered == unanswered,
+            Proof::Seen => run.seen > seen,
+        };
+        counts[index] += u32::from(is_proved);
     }
     let counts = operations.iter().zip(counts).map(|((name, ..), count)| ((*name).to_owned(), count));
     Ok(counts.chain([("unanswered".to_owned(), run.unanswered)]).collect())
 }
 
 impl Run {
+    /// None for a tenant that is none of the test's two.
+    pub fn of(tenant: &str, seed: u64) -> Option<Self> {
+        let is_of_the_test = tenant.starts_with(MARK) && tenant.len() == MARK.len() + 1;
+        is_of_the_test.then(|| Self { own: tenant.to_owned(), state: seed, unanswered: 0, seen: 0 })
+    }
+
     pub fn own(&self) -> &str {
         &self.own
     }
@@ -82,9 +102,15 @@ impl Run {
         if passing { Ok(()) } else { Err(format!("it should have run: {text}")) }
     }
 
+    /// Notes that the operation has seen what it was looking for.
+    pub fn saw(&mut self) {
+        self.seen += 1;
+    }
+
     /// That this is a value of this tenant.
-    pub fn look_own(&self, text: &str) -> Result<(), String> {
+    pub fn look_own(&mut self, text: &str) -> Result<(), String> {
         self.look(text)?;
+        self.saw();
         if text.contains(&self.own) { Ok(()) } else { Err(format!("{text:?}, which is not of {}", self.own)) }
     }
 }

@@ -1,7 +1,7 @@
 //! Checked statements by their text: a hot statement costs one hash lookup.
 //!
-//! Bound: two generations, each of at most half of `checked_statements` and `checked_bytes`. When the young one is full it
-//! becomes the old one and the old one is dropped, so that what is in use survives and what is not leaves.
+//! Bound: two generations, each of at most half of `checked_statements` and `checked_bytes`. When the young one is full
+//! it becomes the old one and the old one is dropped, so that what is in use survives and what is not leaves.
 
 use super::{Checked, Purpose, SqlError, check_with};
 use crate::config::SqlConfig;

@@ -114,25 +114,27 @@ impl Printer {
                 self.cast(inner, data_type)
             }
             Expr::Substring { expr: inner, substring_from: Some(from), substring_for, special: _, shorthand: _ } => {
-                self.push("substr(");
-                self.expr(inner)?;
-                self.push(", ");
-                self.expr(from)?;
-                self.optional(", ", substring_for.as_deref())?;
-                self.push(")");
-                Ok(())
+                self.calculation(|printer| {
+                    printer.push("substr(");
+                    printer.expr(inner)?;
+                    printer.push(", ");
+                    printer.expr(from)?;
+                    printer.optional(", ", substring_for.as_deref())?;
+                    printer.push(")");
+                    Ok(())
+                })
             }
-            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
-                self.push(match trim_where {
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters: None } => self.calculation(|printer| {
+                printer.push(match trim_where {
                     None | Some(TrimWhereField::Both) => "trim(",
                     Some(TrimWhereField::Leading) => "ltrim(",
                     Some(TrimWhereField::Trailing) => "rtrim(",
                 });
-                self.expr(inner)?;
-                self.optional(", ", trim_what.as_deref())?;
-                self.push(")");
+                printer.expr(inner)?;
+                printer.optional(", ", trim_what.as_deref())?;
+                printer.push(")");
                 Ok(())
-            }
+            }),
             Expr::Function(function) => self.function(function),
             // Every other kind, those of later versions of the parser included.
             other => refused(other, NOT_SHARED),
@@ -165,13 +167,20 @@ impl Printer {
     }
 
     fn unary(&mut self, op: &UnaryOperator, inner: &Expr) -> Printed {
-        self.push(match op {
+        let operator = match op {
             UnaryOperator::Minus => "-",
             UnaryOperator::Plus => "+",
             UnaryOperator::Not => "NOT ",
             other => return refused(other, NOT_SHARED),
-        });
-        self.operand(inner)
+        };
+        let print = |printer: &mut Self| {
+            printer.push(operator);
+            printer.operand(inner)
+        };
+        match (op, inner) {
+            (UnaryOperator::Minus, Expr::Value(_)) | (UnaryOperator::Not, _) => print(self),
+            _ => self.calculation(print),
+        }
     }
 
     fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Printed {
@@ -192,8 +201,16 @@ impl Printer {
             BinaryOperator::Or => "OR",
             other => return refused(other, NOT_SHARED),
         };
-        // A row of (a, b) compares with another; nothing else is done with one.
-        self.infix(left, operator, right)
+        match op {
+            BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+            | BinaryOperator::StringConcat => self.calculation(|printer| printer.infix(left, operator, right)),
+            // A row of (a, b) compares with another; nothing else is done with one.
+            _ => self.infix(left, operator, right),
+        }
     }
 
     fn is_in(&mut self, inner: &Expr, negated: bool) -> Printed {
@@ -202,7 +219,8 @@ impl Printer {
         Ok(())
     }
 
-    /// PostgreSQL escapes with a backslash unless told otherwise; SQLite is told so.
+    /// PostgreSQL escapes with a backslash unless told otherwise; SQLite is told so. Without ESCAPE it is SQLite's own
+    /// LIKE, which finds a prefix in an index, and would take too long for anything else.
     fn like(
         &mut self,
         negated: bool,
@@ -211,13 +229,17 @@ impl Printer {
         escape: Option<&Expr>,
         fold: (&str, &str),
     ) -> Printed {
-        // Matching one long text is one step of SQLite's machine, and cannot be interrupted.
+        // Matching long texts is work for a thread of its own.
         self.inline = false;
+        let is_plain = fold.0 == "(" && is_prefix(pattern) && escape.is_none();
         for (part, before) in [(inner, ""), (pattern, if negated { " NOT LIKE " } else { " LIKE " })] {
             self.push(before);
             self.push(fold.0);
             self.expr(part)?;
             self.push(fold.1);
+        }
+        if is_plain {
+            return Ok(());
         }
         self.push(" ESCAPE ");
         match escape {
@@ -232,6 +254,17 @@ impl Printer {
     }
 
     fn case(&mut self, operand: Option<&Expr>, conditions: &[CaseWhen], otherwise: Option<&Expr>) -> Printed {
+        if let (None, [CaseWhen { condition, result }], None) = (operand, conditions, otherwise)
+            && is_one(condition)
+        {
+            // A look that stands there already.
+            return self.look(|printer| {
+                printer.looked = true;
+                printer.expr(result)?;
+                printer.looked = false;
+                Ok(())
+            });
+        }
         self.push("CASE");
         self.optional(" ", operand)?;
         for CaseWhen { condition, result } in conditions {
@@ -251,11 +284,44 @@ impl Printer {
             return refused(data_type, "cast to TEXT, an integer, REAL, DOUBLE PRECISION or BLOB");
         }
         self.push("CAST(");
-        self.expr(inner)?;
+        // Around what is cast, because a CASE has no type.
+        self.looked = is_look(inner);
+        self.calculation(|printer| printer.expr(inner))?;
         self.push(" AS ");
         self.push(target.sqlite);
         self.push(")");
         Ok(())
+    }
+}
+
+/// Whether a look is all there is.
+fn is_look(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_look(inner),
+        Expr::Case { operand: None, conditions, else_result: None, .. } => {
+            matches!(conditions.as_slice(), [CaseWhen { condition, .. }] if is_one(condition))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a condition is the one of a look, [`Printer::calculation`].
+fn is_one(condition: &Expr) -> bool {
+    matches!(condition, Expr::Value(value) if matches!(&value.value, Value::Number(digits, false) if digits == "1"))
+}
+
+/// Whether a pattern asks for texts that begin with what it says, such as `abc%`, which takes no time to find out.
+fn is_prefix(pattern: &Expr) -> bool {
+    match pattern {
+        Expr::Nested(inner) => is_prefix(inner),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => {
+                let prefix = text.strip_suffix('%').unwrap_or_default();
+                !prefix.is_empty() && !prefix.contains(['%', '_', '\\', '\0'])
+            }
+            _ => false,
+        },
+        _ => false,
     }
 }
 

@@ -86,7 +86,7 @@ impl Printer {
                 without(sample.is_some(), "a sample of a query")?;
                 without(alias.is_none(), "a query in FROM without a name")?;
                 self.push("(");
-                self.query(subquery)?;
+                self.read(|printer| printer.query(subquery))?;
                 self.push(")");
                 self.alias(alias.as_ref())
             }

@@ -37,6 +37,9 @@ impl Printer {
         if name == "replace" {
             self.inline = false;
         }
+        if usage == Use::Scalar {
+            return self.calculation(|printer| printer.scalar(&name, args));
+        }
         self.push(&name);
         self.push(if distinct { "(DISTINCT " } else { "(" });
         self.list(args, |printer, arg| printer.argument(&name, arg))?;
@@ -57,6 +60,14 @@ impl Printer {
                 self.window(spec)
             }
         }
+    }
+
+    fn scalar(&mut self, name: &str, args: &[FunctionArg]) -> Printed {
+        self.push(name);
+        self.push("(");
+        self.list(args, |printer, arg| printer.argument(name, arg))?;
+        self.push(")");
+        Ok(())
     }
 
     fn argument(&mut self, function: &str, arg: &FunctionArg) -> Printed {

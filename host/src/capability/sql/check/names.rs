@@ -15,6 +15,9 @@ pub(super) enum Use {
 
 /// Functions that exist in SQLite and PostgreSQL 15 with the same meaning: name, fewest and most arguments, use.
 ///
+/// Each takes time in proportion to its arguments: SQLite stops a statement only between two calls. Those of which
+/// SQLite's own take more are in `functions.rs`.
+///
 /// `min` and `max` of several arguments are SQLite's own; `substr` and `trim` come as expressions of their own as well.
 const FUNCTIONS: &[(&str, usize, usize, Use)] = &[
     ("abs", 1, 1, Use::Scalar),
@@ -47,7 +50,8 @@ const FUNCTIONS: &[(&str, usize, usize, Use)] = &[
     ("row_number", 0, 0, Use::Window),
 ];
 
-/// What the authorizer lets a printed statement call. `like` stands behind the LIKE operator.
+/// What the authorizer lets a printed statement call. `like` stands behind the LIKE operator; `like`, `replace`,
+/// `trim`, `ltrim` and `rtrim` are the host's own.
 pub(in super::super) const SQLITE_FUNCTIONS: &[&str] = &[
     "abs",
     "avg",

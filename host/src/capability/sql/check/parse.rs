@@ -1,8 +1,8 @@
 //! From text to trees.
 //!
-//! Bound: the parser's recursion is limited, and it runs on a stack of its own. A host function runs on the small stack of a
-//! wasm fiber, and sqlparser's and its trees' destructors recurse; the stack's size here is known and enough for the
-//! longest chain of operators that [`TOKENS`] allows.
+//! Bound: the parser's recursion is limited, and it runs on a stack of its own. A host function runs on the small stack
+//! of a wasm fiber, and sqlparser's and its trees' destructors recurse; the stack's size here is known and enough for
+//! the longest chain of operators that [`TOKENS`] allows.
 
 use super::{Purpose, SqlError};
 use sqlparser::{

@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, fmt::Write};
 
 /// Deepest tree. SQLite's compiler recurses on it, on the caller's stack.
 const DEPTH: usize = 150;
+/// Calculations of one statement before looks are printed among them, and then between two looks.
+const CALCULATIONS: (usize, usize) = (16, 8);
 /// PostgreSQL cuts longer names.
 const NAME_BYTES: usize = 63;
 
@@ -24,6 +26,13 @@ pub(super) struct Printer {
     pub tables: BTreeSet<String>,
     /// Common table expressions in scope, innermost last.
     pub ctes: Vec<String>,
+    /// Another query reads the one that is printed: SQLite may put its columns wherever that one names them.
+    pub is_read: bool,
+    /// Looks are to be printed around what is calculated: a column of such a query.
+    pub looks: bool,
+    /// One has just been printed.
+    pub looked: bool,
+    calculations: usize,
     placeholder: char,
     parameters_max: usize,
     depth: usize,
@@ -40,6 +49,10 @@ impl Printer {
             parameters: 0,
             tables: BTreeSet::new(),
             ctes: Vec::new(),
+            is_read: false,
+            looks: false,
+            looked: false,
+            calculations: 0,
             placeholder,
             parameters_max,
             depth: 0,
@@ -85,6 +98,38 @@ impl Printer {
         }
         inside(self)?;
         self.depth -= 1;
+        Ok(())
+    }
+
+    /// What may take long over a long text: a function, or an operator that makes a number or a text.
+    ///
+    /// SQLite asks whether to go on only where its machine jumps, mostly from one row to the next, so thousands of
+    /// these for one row would be one piece. A CASE whose only branch is always taken says the same and ends in a
+    /// jump. Few calculations need none, so that they look as they do in indexes, unless other queries can multiply
+    /// them.
+    pub fn calculation(&mut self, inside: impl FnOnce(&mut Self) -> Printed) -> Printed {
+        self.calculations += 1;
+        let many = self.calculations > CALCULATIONS.0 && self.calculations.is_multiple_of(CALCULATIONS.1);
+        if std::mem::take(&mut self.looked) || !many && !self.looks {
+            return inside(self);
+        }
+        self.look(inside)
+    }
+
+    pub fn look(&mut self, inside: impl FnOnce(&mut Self) -> Printed) -> Printed {
+        let looks = std::mem::take(&mut self.looks);
+        self.push("CASE WHEN 1 THEN ");
+        inside(self)?;
+        self.push(" END");
+        self.looks = looks;
+        Ok(())
+    }
+
+    /// A query that another one reads.
+    pub fn read(&mut self, inside: impl FnOnce(&mut Self) -> Printed) -> Printed {
+        let outer = std::mem::replace(&mut self.is_read, true);
+        inside(self)?;
+        self.is_read = outer;
         Ok(())
     }
 

@@ -108,7 +108,7 @@ impl Printer {
                 printer.push(")");
             }
             printer.push(" AS (");
-            printer.query(query)?;
+            printer.read(|printer| printer.query(query))?;
             printer.push(")");
             if !*recursive {
                 printer.ctes.push(name.to_ascii_lowercase());
@@ -148,7 +148,7 @@ impl Printer {
     /// SQLite takes no parentheses around an operand of UNION.
     fn wrapped(&mut self, inside: impl FnOnce(&mut Self) -> Printed) -> Printed {
         self.push("SELECT * FROM (");
-        inside(self)?;
+        self.read(inside)?;
         self.push(") AS \"_operand\"");
         Ok(())
     }
@@ -211,7 +211,9 @@ impl Printer {
             Some(Distinct::Distinct) => "SELECT DISTINCT ",
             Some(other @ Distinct::On(_)) => return refused(other, "use GROUP BY or a window function"),
         });
+        let looks = std::mem::replace(&mut self.looks, self.is_read);
         self.list(projection, Self::select_item)?;
+        self.looks = looks;
         if !from.is_empty() {
             self.push(" FROM ");
             self.tables(from)?;

@@ -46,7 +46,12 @@ const ALLOWED: &[(&str, &str)] = &[
     ("SELECT 'it''s; --' || $1", "SELECT 'it''s; --' || ?1"),
     ("SELECT - - 1, -(-1), 1 - -1", "SELECT -(-1), -(-1), 1 - (-1)"),
     ("SELECT a FROM t WHERE NOT a = 1 OR b", r#"SELECT "a" FROM "t" WHERE (NOT ("a" = 1)) OR "b""#),
-    ("SELECT a FROM t WHERE a LIKE 'x%'", r#"SELECT "a" FROM "t" WHERE ("a") LIKE ('x%') ESCAPE '\'"#),
+    ("SELECT a FROM t WHERE a LIKE 'x%'", r#"SELECT "a" FROM "t" WHERE ("a") LIKE ('x%')"#),
+    (
+        "SELECT x FROM (SELECT lower(a) || 'b' AS x FROM t WHERE lower(a) = 'c') AS u",
+        r#"SELECT "x" FROM (SELECT CASE WHEN 1 THEN lower("a") || 'b' END AS "x" FROM "t" WHERE lower("a") = 'c') AS "u""#,
+    ),
+    ("SELECT a FROM t WHERE a LIKE 'x%y'", r#"SELECT "a" FROM "t" WHERE ("a") LIKE ('x%y') ESCAPE '\'"#),
     (
         "SELECT a FROM t WHERE a NOT ILIKE $1 ESCAPE '!'",
         r#"SELECT "a" FROM "t" WHERE (lower("a")) NOT LIKE (lower(?1)) ESCAPE '!'"#,
@@ -68,7 +73,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n",
-        r#"WITH RECURSIVE "n"("i") AS (SELECT 1 UNION ALL SELECT "i" + 1 FROM "n" WHERE "i" < 9) SELECT "i" FROM "n""#,
+        r#"WITH RECURSIVE "n"("i") AS (SELECT 1 UNION ALL SELECT CASE WHEN 1 THEN "i" + 1 END FROM "n" WHERE "i" < 9) SELECT "i" FROM "n""#,
     ),
     (
         "SELECT rank() OVER w, sum(a) OVER (w ROWS 2 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)",

@@ -1,9 +1,9 @@
 //! Connections on loan.
 //!
-//! Invariant: a lease that ends, however it ends and on whatever thread, leaves no open transaction and gives its connection
-//! and its permit back, in that order. A lease to write begins a transaction only while half of the log is free; else it
-//! waits until nobody reads, and has the log written back first. Beyond a sixteenth it does so if nobody reads just now, so
-//! that somebody who reads for long holds up nobody who writes little.
+//! Invariant: a lease that ends, however it ends and on whatever thread, leaves no open transaction and gives its
+//! connection and its permit back, in that order. A lease to write begins a transaction only while half of the log is
+//! free; else it waits until nobody reads, and has the log written back first. Beyond a sixteenth it does so if nobody
+//! reads just now, so that somebody who reads for long holds up nobody who writes little.
 //!
 //! A thread is asked for last, once the lease is there: so whoever has a thread waits for no lease.
 
@@ -134,7 +134,8 @@ impl Lease {
         }
     }
 
-    /// Runs `work` on a blocking thread. When the caller stops waiting, the statement is stopped, and the lease ends there.
+    /// Runs `work` on a blocking thread. When the caller stops waiting, the statement is stopped, and the lease ends
+    /// there.
     pub async fn run<T: Send + 'static>(
         self,
         mode: Mode,

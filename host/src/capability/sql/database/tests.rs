@@ -3,6 +3,7 @@
 mod bounds;
 mod files;
 mod rows;
+mod steps;
 mod transactions;
 
 use super::super::account::free;

@@ -42,8 +42,8 @@ impl Room {
         self.quotas.limit(Quota::Keys)
     }
 
-    /// How much of the log is used when a transaction begins. SQLite writes it back itself every 1,000 pages, but only as
-    /// far as readers let it.
+    /// How much of the log is used when a transaction begins. SQLite writes it back itself every 1,000 pages, but only
+    /// as far as readers let it.
     pub fn log_use(&self) -> LogUse {
         match self.log_end.load(Ordering::Relaxed) {
             end if end > self.log_max / 2 => LogUse::Full,

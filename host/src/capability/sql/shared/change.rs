@@ -107,8 +107,8 @@ fn make(connection: &Connection, change: SharedChange, limits: &SharedDataConfig
     Ok(done)
 }
 
-/// Sets an entry, of which `found` is what is there. What takes no more than before is never refused, so that a plugin can
-/// get by with a limit that was lowered.
+/// Sets an entry, of which `found` is what is there. What takes no more than before is never refused, so that a plugin
+/// can get by with a limit that was lowered.
 fn set(
     connection: &Connection,
     (namespace, key): (&str, &str),
@@ -187,7 +187,7 @@ fn remove(connection: &Connection, namespace: &str, id: i64, bytes: i64) -> Resu
     Ok(())
 }
 
-/// Removes what has expired, at most so many of one namespace or of all, and says how many it were.
+/// Removes what has expired, at most so many of one namespace or of all, and says how many there were.
 fn sweep(connection: &Connection, namespace: Option<&str>, now_ms: i64, most: usize) -> Result<usize, SqlError> {
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let mut statement = connection.prepare_cached(EXPIRED)?;

@@ -21,8 +21,11 @@ use crate::registry::choices::rollout::Rollout;
 use crate::registry::{NotReady, Plugin, Served, Snapshot, TenantView};
 use crate::runtime::PluginKey;
 
-/// Tenants without a setting that one answer names, at most.
+/// Tenants that one answer names without having been asked about them, at most.
 const TOLD: usize = 100;
+
+/// How long those that nobody named are waited for, at most, so that it can be told whom the version fails for.
+const OTHERS: Duration = Duration::from_secs(2);
 
 /// Whether a tenant was moved to the version it is to have.
 #[derive(Serialize)]
@@ -47,15 +50,20 @@ pub(super) struct Looked {
     without: Vec<(String, String)>,
 }
 
-/// Looks what would become of each tenant that is to get another version than it has by now. Nothing is moved.
+/// Looks what would become of each tenant that is to get another version than runs for it. Who was to have it before,
+/// and could not, is looked at again where this decision is about that version. Nothing is moved.
 pub(super) async fn look(app: &App, snapshot: &Snapshot, plugin: &PluginId, after: &Rollout, end: Instant) -> Looked {
     let now = snapshot.if_decided(snapshot.choices().clone());
     let then = snapshot.if_decided(snapshot.choices().with_rollout(plugin, after.clone()));
     let mut looked = Looked { without: without(snapshot, &then, plugin, after), ..Looked::default() };
     let lifecycle = app.registry().lifecycle();
+    let is_about = |version: &Version| after.ended || newest(after) == version;
     let look = async |tenant: TenantId| {
         let target = active(&then.view(&tenant), plugin)?;
-        if now.view(&tenant).serves(target.key()) {
+        let key = target.key();
+        let runs = !target.has_lifecycle() || lifecycle.moves().runs(&tenant, key);
+        let has_it = runs && snapshot.view(&tenant).serves(key);
+        if has_it || (now.view(&tenant).serves(key) && !is_about(&key.version)) {
             return None;
         }
         if Instant::now() >= end {
@@ -90,7 +98,7 @@ fn without(snapshot: &Snapshot, then: &Snapshot, plugin: &PluginId, after: &Roll
         _ => None,
     };
     let mut without = Vec::new();
-    let share = after.steps.last().filter(|step| step.percent > 0).map(|step| {
+    let share = after.steps.last().filter(|step| step.percent > 0 && !after.ended).map(|step| {
         let all = Rollout { base: step.version.clone(), steps: Vec::new(), ..after.clone() };
         snapshot.if_decided(snapshot.choices().with_rollout(plugin, all))
     });
@@ -113,8 +121,8 @@ fn active(view: &TenantView, plugin: &PluginId) -> Option<Arc<Plugin>> {
 }
 
 impl Looked {
-    /// 409: nobody is moved, because these cannot be.
-    pub(super) fn refusal(&self, plugin: &PluginId, after: &Rollout) -> Option<ApiError> {
+    /// 409: nobody is moved, because these cannot be. `given` says in words which versions they would get.
+    pub(super) fn refusal(&self, plugin: &PluginId, given: &str) -> Option<ApiError> {
         let (code, concerned, message) = match (self.without.first(), self.stay.first()) {
             (Some((_, reason)), _) => {
                 let tenants: Vec<&str> = self.without.iter().map(|(tenant, _)| tenant.as_str()).collect();
@@ -128,7 +136,7 @@ impl Looked {
             (None, Some((_, reason))) => {
                 let tenants: Vec<&TenantId> = self.stay.iter().map(|(tenant, _)| tenant).collect();
                 let message = format!(
-                    "{plugin} {after} cannot work with the data of {}: {reason}. Nothing was changed. With force \
+                    "{plugin} {given} cannot work with the data of {}: {reason}. Nothing was changed. With force \
                      (--force, ?force=true) all other tenants are moved; these keep the version they have, and none of \
                      their data is changed or lost. To move one of them too, restore a snapshot of its data from before \
                      after that (tenon snapshot list {plugin} --tenant T, tenon snapshot restore {plugin} ID --tenant \
@@ -217,6 +225,92 @@ fn hindrance(app: &App, plugin: &PluginId, tenant: &TenantId, version: &Version,
     }
     let told = || format!("{version} does not work there (tenon explain {plugin} --tenant {tenant})");
     hindered.unwrap_or_else(told)
+}
+
+/// The tenants that the host knows to have another version than a rollout gives them, each with the version that it is
+/// to have. Those that have decided so themselves and those that lack a setting are not among them.
+fn without_it(app: &App, snapshot: &Snapshot, plugin: &PluginId, rollout: &Rollout) -> Vec<(TenantId, PluginKey)> {
+    let moves = app.registry().lifecycle().moves();
+    let lacks = |tenant: TenantId| {
+        let version = rollout.version_of(plugin, &tenant);
+        let wanted = versions(snapshot, plugin).find(|known| known.key().version == *version)?;
+        let key = wanted.key();
+        let decision = snapshot.choices().decision(&tenant, plugin);
+        let is_wanted = decision.enabled && decision.pin.is_none_or(|pin| pin.matches(version));
+        if !is_wanted || !wanted.has_lifecycle() || moves.runs(&tenant, key) {
+            return None;
+        }
+        let unconfigured = lacking::told(Some(&tenant), wanted, snapshot.view(&tenant).resolved(key));
+        unconfigured.is_none().then(|| (tenant, key.clone()))
+    };
+    moves.tenants(plugin).into_iter().filter_map(lacks).collect()
+}
+
+/// Whom a rollout cannot come to, or has not come to yet, as far as the host knows.
+pub(super) fn not_moved(app: &App, snapshot: &Snapshot, plugin: &PluginId, rollout: &Rollout) -> Vec<Outcome> {
+    let without_it = without_it(app, snapshot, plugin, rollout).into_iter().take(TOLD);
+    without_it.map(|(tenant, key)| Outcome::unmoved(app, &tenant, &key)).collect()
+}
+
+/// Those that nobody named and that a decision is to move: as many as one answer can tell of, those first that it failed
+/// for before. Who is stuck on something that it is not about is not among them.
+pub(super) fn others(
+    app: &App,
+    plugin: &PluginId,
+    (now, after): (&Rollout, &Rollout),
+    named: &BTreeSet<TenantId>,
+) -> Vec<(TenantId, PluginKey)> {
+    let moves = app.registry().lifecycle().moves();
+    let mut others = without_it(app, &app.registry().snapshot(), plugin, after);
+    others.retain(|(tenant, key)| {
+        let is_about = key.version == *newest(after) || key.version != *now.version_of(plugin, tenant);
+        is_about && !named.contains(tenant)
+    });
+    others.sort_by_cached_key(|(tenant, key)| moves.failed(tenant, key).is_none());
+    others.truncate(TOLD);
+    others
+}
+
+/// Moves these, waits for that a little, and tells whom the version failed for. Who takes longer comes by itself.
+pub(super) async fn failed(
+    app: &App,
+    plugin: &PluginId,
+    others: &[(TenantId, PluginKey)],
+    end: Instant,
+) -> Vec<Outcome> {
+    let end = end.min(Instant::now() + OTHERS);
+    let move_one = async |(tenant, _): &(TenantId, PluginKey)| {
+        if let Some(wait) = end.checked_duration_since(Instant::now()) {
+            _ = app.registry().moved(tenant, plugin.as_str(), wait).await;
+        }
+    };
+    let lifecycle = app.registry().lifecycle();
+    stream::iter(others).for_each_concurrent(lifecycle.tenants_at_once(), move_one).await;
+    let failed = others.iter().filter(|(tenant, key)| lifecycle.moves().failed(tenant, key).is_some());
+    failed.map(|(tenant, key)| Outcome::unmoved(app, tenant, key)).collect()
+}
+
+/// What a decision is about.
+fn newest(rollout: &Rollout) -> &Version {
+    rollout.in_force().next().map_or(&rollout.base, |step| &step.version)
+}
+
+impl Outcome {
+    /// For one that does not have this version.
+    fn unmoved(app: &App, tenant: &TenantId, wanted: &PluginKey) -> Self {
+        let failed = app.registry().lifecycle().moves().failed(tenant, wanted);
+        let reason = failed.map(|failed| failed.failure.to_string());
+        let reason = reason.unwrap_or_else(|| "it comes in the background, or at its next request".to_owned());
+        Self::stays(app, &wanted.id, tenant, &reason)
+    }
+
+    /// For one that keeps what it has.
+    pub(super) fn stays(app: &App, plugin: &PluginId, tenant: &TenantId, reason: &str) -> Self {
+        // In rising order.
+        let version = app.registry().lifecycle().moves().running(tenant, plugin).pop();
+        let version = version.map(|key| key.version.to_string());
+        Self { tenant: tenant.to_string(), moved: false, version, reason: Some(reason.to_owned()) }
+    }
 }
 
 /// Those that take part and lack a setting which the version requires, as far as the host has seen them: they stay on what

@@ -51,6 +51,10 @@ pub(super) struct RolloutView {
     /// Those that the request had no time left for: they are moved in the background too, or at their next request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<String>,
+    /// Those that have another version than they are given, with the reason as far as it is known. In the answer to a
+    /// change those alone that were not named and that it failed for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_moved: Vec<Outcome>,
     /// Those that take part and lack a setting which the version requires, so that they stay on what they had.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unconfigured: Vec<Outcome>,
@@ -67,6 +71,7 @@ impl RolloutView {
             taken_back: None,
             outcomes: Vec::new(),
             not_reached: Vec::new(),
+            not_moved: Vec::new(),
             unconfigured: Vec::new(),
             revision: rollout.revision,
         }

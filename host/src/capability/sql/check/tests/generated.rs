@@ -49,7 +49,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// Takes out what printing may change: parentheses that say nothing, quotes around names, and the spelling of LIKE.
+/// Takes out what printing may change: parentheses that say nothing, quotes around names, the spelling of LIKE, and looks.
 fn normal(sql: &str) -> Vec<sqlparser::ast::Statement> {
     use sqlparser::ast::{Expr, Ident, Statement, visit_expressions_mut};
     use std::ops::ControlFlow;
@@ -57,8 +57,16 @@ fn normal(sql: &str) -> Vec<sqlparser::ast::Statement> {
     let parsed = parse::statements(sql, Purpose::Plugin).unwrap();
     let mut statements: Vec<Statement> = parsed.into_iter().map(|parsed| parsed.statement).collect();
     let _: ControlFlow<()> = visit_expressions_mut(&mut statements, |expr| {
-        while let Expr::Nested(inner) = expr {
-            *expr = std::mem::replace(inner, Expr::Tuple(Vec::new()));
+        loop {
+            match expr {
+                Expr::Nested(inner) => *expr = std::mem::replace(inner, Expr::Tuple(Vec::new())),
+                Expr::Case { operand: None, conditions, else_result: None, .. }
+                    if conditions.len() == 1 && conditions[0].condition.to_string() == "1" =>
+                {
+                    *expr = conditions.remove(0).result;
+                }
+                _ => break,
+            }
         }
         match expr {
             Expr::Identifier(ident) => quote(ident),

@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use super::*;
+use crate::capability::sql::Purged;
 
 const DIRECTORY: &str = "TENON_TEST_DIRECTORY";
 const WHAT: &str = "TENON_TEST_WHAT";
@@ -15,6 +16,7 @@ async fn child() {
     let world = World::at(std::env::var_os(DIRECTORY).unwrap().into());
     match std::env::var(WHAT).unwrap().as_str() {
         "migrate" => drop(world.texts(&world.version(2)).await.unwrap()),
+        "purge" => drop(world.backend.purge(&world.tenant, &world.plugin).await.unwrap()),
         what => drop(world.back_to(what.parse().unwrap()).await.unwrap()),
     }
 }
@@ -81,5 +83,31 @@ async fn a_process_killed_while_it_restores_leaves_one_database_or_the_other() {
         }
         world.back_to(snapshot).await.unwrap();
         assert_eq!(world.texts(&v1).await.unwrap(), ["one"], "{moment}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_purges_leaves_nothing_in_use_and_the_next_purge_finishes() {
+    for moment in ["purge: a file set aside", "purge: set aside"] {
+        let (world, v1, v2) = moved().await;
+        let log = world.directory.path().join("tenants/acme/notes.sqlite-wal");
+        let written = fs::read(&log).unwrap();
+        assert!(!written.is_empty());
+        let world = world.restart(SqlConfig::default());
+        // As if the host had been killed before, so that the log has notes.
+        assert!(!log.exists());
+        fs::write(&log, &written).unwrap();
+        assert!(killed(&world, "purge", moment), "{moment}");
+        assert!(!world.database().exists(), "{moment}: {:?}", world.files());
+        assert_eq!(log.exists(), moment == "purge: a file set aside");
+        let left = world.backend.tenants_of(&world.plugin).await.unwrap();
+        assert_eq!(left, std::slice::from_ref(&world.tenant), "{moment}: it is known that something is left");
+        assert_eq!(world.texts(&v1).await.unwrap(), [""; 0], "{moment}: it begins anew");
+        world.write(&v2, "anew").await.unwrap();
+        let purge = async || world.backend.purge(&world.tenant, &world.plugin).await.unwrap();
+        assert_eq!((purge().await, purge().await), (Purged::Done, Purged::Nothing), "{moment}");
+        assert_eq!(world.files(), [""; 0], "{moment}");
+        assert_eq!(world.backend.tenants_of(&world.plugin).await.unwrap(), [], "{moment}");
+        assert_eq!(world.texts(&v2).await.unwrap(), [""; 0], "{moment}");
     }
 }

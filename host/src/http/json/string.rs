@@ -5,13 +5,13 @@ const HIGH_BITS: u64 = EIGHT * 0x80;
 
 /// Appends `text` in quotes, with what JSON wants escaped.
 pub(super) fn write(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    out.reserve(rest.len() + 2);
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    while let Some(at) = next_special(rest) {
-        out.extend_from_slice(&rest[..at]);
-        write_escape(out, rest[at]);
-        rest = &rest[at + 1..];
+    let mut rest = text.as_bytes();
+    while let Some((plain, special, behind)) = split_at_special(rest) {
+        out.extend_from_slice(plain);
+        write_escape(out, special);
+        rest = behind;
     }
     out.extend_from_slice(rest);
     out.push(b'"');
@@ -19,12 +19,19 @@ pub(super) fn write(out: &mut Vec<u8>, text: &str) {
 
 /// How many bytes [`write`] would append.
 pub(super) fn written_bytes(text: &str) -> usize {
-    let escape = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    text.bytes().map(escape).sum::<usize>() + 2
+    let mut bytes = text.len() + 2;
+    let mut rest = text.as_bytes();
+    while let Some((_, special, behind)) = split_at_special(rest) {
+        bytes += short_escape(special).map_or(6, |_| 2) - 1;
+        rest = behind;
+    }
+    bytes
+}
+
+/// What comes before the first byte that must be escaped, that byte, and what comes behind it.
+fn split_at_special(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let at = next_special(bytes)?;
+    Some((&bytes[..at], bytes[at], &bytes[at + 1..]))
 }
 
 /// The first byte that must be escaped, looked for eight at a time.
@@ -52,21 +59,27 @@ fn special_bytes(word: u64) -> u64 {
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match byte {
-        b'"' => b'"',
-        b'\\' => b'\\',
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
-        _ => {
+    match short_escape(byte) {
+        Some(letter) => out.extend_from_slice(&[b'\\', letter]),
+        None => {
             out.extend_from_slice(b"\\u00");
             out.push(HEX[usize::from(byte >> 4)]);
-            return out.push(HEX[usize::from(byte & 15)]);
+            out.push(HEX[usize::from(byte & 15)]);
         }
-    };
-    out.extend_from_slice(&[b'\\', short]);
+    }
+}
+
+/// The letter behind the backslash, where JSON has a short form.
+fn short_escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' => Some(byte),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\t' => Some(b't'),
+        0x08 => Some(b'b'),
+        0x0c => Some(b'f'),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

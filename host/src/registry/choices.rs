@@ -125,6 +125,12 @@ impl Choices {
         self.decided(tenant, plugin).cloned().unwrap_or_default()
     }
 
+    /// What tenants have pinned a plugin to, where it is switched on.
+    pub fn pins(&self, plugin: &PluginId) -> impl Iterator<Item = &VersionReq> {
+        let decided = self.tenants.values().filter_map(|decided| decided.get(plugin));
+        decided.filter(|choice| choice.enabled).filter_map(|choice| choice.pin.as_ref())
+    }
+
     fn decided(&self, tenant: &TenantId, plugin: &PluginId) -> Option<&PluginChoice> {
         self.tenants.get(tenant)?.get(plugin)
     }

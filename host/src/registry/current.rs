@@ -16,6 +16,7 @@ use super::watch::notice::Hints;
 use super::watch::{Files, Next, Occasion};
 use super::{Loaded, Registry, RegistryError, Snapshot, changes, record, start};
 use crate::db::DbError;
+use crate::id::PluginId;
 
 impl Registry {
     /// Takes over what was decided and written down since: a new snapshot of the same plugins.
@@ -108,7 +109,7 @@ impl Registry {
             .look((&self.loader, &policy), &self.directory, preferred, (occasion, hints))
             .await
             .map_err(|source| RegistryError::Directory { directory: self.directory.clone(), source })?;
-        if files.is_stale() || occasion == Occasion::Start {
+        if files.is_stale() || occasion == Occasion::Start || self.snapshot().has_idle_stand_in() {
             self.make_current(&mut files, policy.versions()).await?;
         }
         if files.is_complete() {
@@ -153,7 +154,11 @@ impl Registry {
             files.set_stale();
         }
         let kept: Vec<String> = snapshot.kept().iter().map(|kept| kept.plugin.code.clone()).collect();
+        let stand_ins = snapshot.kept().iter().filter(|kept| kept.for_tenants);
+        let stood_in_for: Vec<PluginId> = stand_ins.map(|kept| kept.plugin.key().id.clone()).collect();
         self.set_current(snapshot);
+        // Until they have come, two versions take up memory.
+        stood_in_for.iter().for_each(|plugin| self.settle_soon(plugin));
         self.decided.store(revision, Ordering::Relaxed);
         // Not before: whoever found one in the snapshot before this one would take it for staying.
         self.lifecycle.gone(&self.snapshot());

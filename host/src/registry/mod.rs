@@ -31,6 +31,7 @@ pub mod resolve;
 mod scheduled;
 pub mod settings;
 mod snapshot;
+mod stand_in;
 mod start;
 mod swap;
 pub mod trust;

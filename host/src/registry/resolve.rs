@@ -199,7 +199,7 @@ impl PluginResolution {
 /// repeated ones the first counts.
 pub fn resolve<'a>(
     loaded: impl IntoIterator<Item = &'a PluginVersion>,
-    choices: &TenantChoices,
+    choices: &'a TenantChoices,
     agree: Agreement<'_>,
 ) -> Resolution {
     let mut plugins: Vec<&PluginVersion> = loaded.into_iter().collect();
@@ -217,10 +217,11 @@ struct Rounds<'a> {
     /// For each plugin and each of its imports, all candidates, the best first.
     candidates: Vec<Vec<Vec<Candidate<'a>>>>,
     inactive: Vec<Option<InactiveReason>>,
+    choices: &'a TenantChoices,
 }
 
 impl<'a> Rounds<'a> {
-    fn new(plugins: Vec<&'a PluginVersion>, choices: &TenantChoices, agree: Agreement<'_>) -> Self {
+    fn new(plugins: Vec<&'a PluginVersion>, choices: &'a TenantChoices, agree: Agreement<'_>) -> Self {
         let candidates_of = |importer: &&'a PluginVersion| {
             let each = importer.imports.iter();
             each.map(|import| candidate::all(importer, import, &plugins, choices, agree)).collect()
@@ -229,6 +230,7 @@ impl<'a> Rounds<'a> {
             candidates: plugins.iter().map(candidates_of).collect(),
             inactive: plugins.iter().map(|plugin| choices.exclude(plugin)).collect(),
             plugins,
+            choices,
         }
     }
 
@@ -304,7 +306,7 @@ impl<'a> Rounds<'a> {
                 Some(reason) => Status::Inactive { reason: reason.clone() },
                 None => {
                     // Versions of one plugin come in rising order, so the last one stays.
-                    if plugin.kept_for.is_none() {
+                    if self.choices.answers(plugin) {
                         serving.insert(plugin.id.clone(), plugin.version.clone());
                     }
                     Status::Active
@@ -338,6 +340,21 @@ impl<'a> Rounds<'a> {
 }
 
 impl TenantChoices {
+    /// Whether requests of the tenant may come to this version: not to one that is kept for plugins alone.
+    pub fn answers(&self, plugin: &PluginVersion) -> bool {
+        plugin.kept_for.is_none() || self.goes_on(plugin)
+    }
+
+    /// Whether this version, which was replaced, is what the tenant has in the place of what it cannot have.
+    fn goes_on(&self, plugin: &PluginVersion) -> bool {
+        plugin.stands_in
+            && match self.wanted.get(&plugin.id) {
+                Some(Wanted::StaysOn(version)) => *version == plugin.version,
+                Some(Wanted::Pinned(pin)) => pin.matches(&plugin.version),
+                _ => false,
+            }
+    }
+
     /// Why the tenant does not use this version, if so.
     fn exclude(&self, plugin: &PluginVersion) -> Option<InactiveReason> {
         if !self.enabled.contains(&plugin.id) {

@@ -3,8 +3,10 @@
 //! Invariants: a plugin that works is replaced only by one that works, by links and by trial; and nothing that arrives
 //! makes a plugin stop that worked before. A new version under which others would lose their provider leaves the old
 //! one loaded for them, or is refused, as `loader.dependants` says. Both are judged by the view of a tenant that has
-//! chosen nothing. Pure: it looks at two views, the one before and the one there would be. Bound: each round refuses a
-//! file or keeps a plugin for one more; nothing is kept of a plugin that is loaded in `loader.versions` versions.
+//! chosen nothing. For tenants that the new one has not come to, or that are pinned to the old one, the old one stays
+//! loaded as well ([`super::stand_in`]). Pure: it looks at two views, the one before and the one there would be. Bound: each
+//! round refuses a file or keeps a plugin for one more; nothing is kept of a plugin that is loaded in `loader.versions`
+//! versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use super::plugin::Plugin;
 use super::resolve::{InactiveReason, Link, Outcome, Status};
 use super::snapshot::Snapshot;
+use super::stand_in;
 use crate::config::Dependants;
 use crate::id::PluginId;
 use crate::runtime::PluginKey;
@@ -21,12 +24,15 @@ use crate::runtime::PluginKey;
 pub struct Kept {
     pub plugin: Arc<Plugin>,
     pub for_plugins: BTreeSet<PluginId>,
+    /// Whether there are tenants that cannot have, or do not have yet, what took its place.
+    pub for_tenants: bool,
 }
 
 impl Kept {
     /// For whom, in words.
     pub fn dependants(&self) -> String {
-        self.for_plugins.iter().map(PluginId::as_str).collect::<Vec<_>>().join(", ")
+        let plugins = self.for_plugins.iter().map(PluginId::as_str);
+        plugins.chain(self.for_tenants.then_some("tenants")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -77,6 +83,9 @@ impl<'a> Swaps<'a> {
     /// Refuses and keeps until nothing speaks against what would run, which is given back. `make` is asked what that
     /// is, again and again.
     pub fn settle(&mut self, make: &impl Fn(&mut Self) -> Snapshot) -> Snapshot {
+        // What stands in for tenants changes nothing of what is judged here, and is looked for at the end.
+        self.kept.iter_mut().for_each(|kept| kept.for_tenants = false);
+        self.kept.retain(|kept| !kept.for_plugins.is_empty());
         self.rounds(make);
         // Whoever was refused for want of a provider may have been deprived of it by another that was refused as well.
         let inactive = self.refused.iter().filter(|(_, error)| matches!(error, SwapError::Inactive { .. }));
@@ -95,7 +104,7 @@ impl<'a> Swaps<'a> {
         loop {
             let next = make(self);
             if !self.release_unused(&next) {
-                return next;
+                return if self.stand_in(&next) { make(self) } else { next };
             }
         }
     }
@@ -187,7 +196,7 @@ impl<'a> Swaps<'a> {
                 Some(error) => changed |= self.refused.insert(file.clone(), error).is_none(),
                 None => {
                     let for_plugins = dependants.into_iter().map(|key| key.id).collect();
-                    self.kept.push(Kept { plugin: old, for_plugins });
+                    self.kept.push(Kept { plugin: old, for_plugins, for_tenants: false });
                     changed = true;
                 }
             }
@@ -211,12 +220,38 @@ impl<'a> Swaps<'a> {
         if loaded().any(|plugin| *plugin.key() == old) {
             return Some(SwapError::SameVersion { old, new, dependants });
         }
-        // Those that were kept in this round are not in the snapshot yet.
-        let more = self.kept.iter().filter(|kept| {
-            kept.plugin.key().id == old.id && !next.plugins().iter().any(|plugin| Arc::ptr_eq(plugin, &kept.plugin))
-        });
         let limit = self.versions_max;
-        (loaded().count() + more.count() >= limit).then_some(SwapError::Versions { old, new, dependants, limit })
+        (self.versions_of(&old.id, next) >= limit).then_some(SwapError::Versions { old, new, dependants, limit })
+    }
+
+    /// How many versions of a plugin are loaded, with those that were kept in this round and are not in the snapshot yet.
+    fn versions_of(&self, id: &PluginId, next: &Snapshot) -> usize {
+        let loaded = next.plugins().iter().filter(|plugin| plugin.key().id == *id);
+        let more = self.kept.iter().filter(|kept| {
+            kept.plugin.key().id == *id && !next.plugins().iter().any(|plugin| Arc::ptr_eq(plugin, &kept.plugin))
+        });
+        loaded.count() + more.count()
+    }
+
+    /// Keeps what was replaced for tenants that need it still. Whether there is any.
+    fn stand_in(&mut self, next: &Snapshot) -> bool {
+        let replaced = self.replacing(next).into_iter().filter_map(|(file, ..)| self.ran.get(&file).cloned());
+        let before = self.before.kept().iter().filter(|kept| kept.for_tenants).map(|kept| kept.plugin.clone());
+        let mut any = false;
+        for old in before.chain(replaced).collect::<Vec<_>>() {
+            if !stand_in::is_needed(&old, next) {
+                continue;
+            }
+            if let Some(kept) = self.kept.iter_mut().find(|kept| Arc::ptr_eq(&kept.plugin, &old)) {
+                kept.for_tenants = true;
+            } else if self.versions_of(&old.key().id, next) < self.versions_max {
+                self.kept.push(Kept { plugin: old, for_plugins: BTreeSet::new(), for_tenants: true });
+            } else {
+                continue;
+            }
+            any = true;
+        }
+        any
     }
 
     /// Each provider that plugins which worked have lost, with those.

@@ -2,10 +2,11 @@
 
 mod handover;
 mod passing;
+mod replaced;
 mod told;
 mod uninstall;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -48,6 +49,11 @@ impl Version {
 
     /// Puts it into the plugins directory. The built component lies there, or as `phases.built` beside the directory.
     pub fn put(&self, scratch: &Scratch) {
+        self.put_as(&self.file(scratch), scratch);
+    }
+
+    /// The same under this name.
+    fn put_as(&self, file: &Path, scratch: &Scratch) {
         let built = scratch.plugins().join("phases.wasm");
         let mut bytes = match std::fs::read(&built) {
             Ok(bytes) => bytes,
@@ -66,7 +72,7 @@ impl Version {
         }
         let hidden = scratch.plugins().join(".phases.part");
         std::fs::write(&hidden, bytes).unwrap();
-        std::fs::rename(hidden, self.file(scratch)).unwrap();
+        std::fs::rename(hidden, file).unwrap();
     }
 }
 
@@ -93,9 +99,13 @@ async fn host_with(versions: &[Version], config: &str) -> Host {
 
 pub async fn add(host: &Host, version: Version) {
     version.put(host.scratch());
+    loaded(host, version.version).await;
+}
+
+async fn loaded(host: &Host, version: &str) {
     eventually("the version is loaded", async || {
         let plugins = host.get("/api/v1/plugins").await;
-        plugins.rows().iter().any(|plugin| plugin["version"] == version.version).then_some(())
+        plugins.rows().iter().any(|plugin| plugin["version"] == version).then_some(())
     })
     .await;
 }

@@ -2,6 +2,7 @@
 //! not, and why.
 
 use std::collections::BTreeSet;
+use std::ops::Not;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -50,6 +51,9 @@ struct PluginView<'a> {
     /// Set when its file holds another by now: the plugins it stays loaded for.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_for: Option<&'a BTreeSet<PluginId>>,
+    /// Whether it stays loaded for tenants that cannot have what its file holds, or do not have it yet.
+    #[serde(skip_serializing_if = "Not::not")]
+    kept_for_tenants: bool,
     file_name: &'a str,
     sha256: &'a str,
     /// Who vouches for it; nobody where unsigned files are taken.
@@ -112,6 +116,7 @@ impl<'a> PluginView<'a> {
             activating,
             serving: view.serves(plugin.key()),
             kept_for: snapshot.kept_for(plugin).map(|kept| &kept.for_plugins),
+            kept_for_tenants: snapshot.kept_for(plugin).is_some_and(|kept| kept.for_tenants),
             file_name: &plugin.file_name,
             sha256: &plugin.sha256,
             signed_by: plugin

@@ -127,6 +127,11 @@ impl Moves {
         running.filter(|key| key.id == *plugin).cloned().collect()
     }
 
+    /// Whether there is a tenant that one version runs for and another does not.
+    pub(in crate::registry) fn any_runs_without(&self, one: &PluginKey, other: &PluginKey) -> bool {
+        self.read().running.values().any(|running| running.contains(one) && !running.contains(other))
+    }
+
     /// The tenants that a plugin runs for, in some version, or failed to.
     pub fn tenants(&self, plugin: &PluginId) -> BTreeSet<TenantId> {
         let state = self.read();

@@ -153,7 +153,7 @@ fn refuse(
         Some(_) => return Err(PassedOver::NotEnabled),
         None => {}
     }
-    if of.kept_for.as_ref().is_some_and(|dependants| !dependants.contains(&importer.id)) {
+    if of.kept_for.as_ref().is_some_and(|dependants| !dependants.contains(&importer.id)) && !choices.goes_on(of) {
         return Err(PassedOver::KeptForOthers);
     }
     let versions = || (export.version.clone(), import.version.clone());

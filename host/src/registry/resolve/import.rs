@@ -16,6 +16,8 @@ pub struct PluginVersion {
     pub imports: Vec<Import>,
     /// Set for one whose file holds another by now: it serves these plugins alone, where nobody else can.
     pub kept_for: Option<BTreeSet<PluginId>>,
+    /// Set for such a one that besides goes on for tenants which cannot have what took its place.
+    pub stands_in: bool,
 }
 
 /// An interface that a component exports.

@@ -37,6 +37,7 @@ fn plugin() -> impl Strategy<Value = PluginVersion> {
         exports: exports.into_iter().map(|(interface, version)| Export { interface, version }).collect(),
         imports,
         kept_for: None,
+        stands_in: false,
     })
 }
 
@@ -87,6 +88,7 @@ fn entangled() -> impl Strategy<Value = Vec<PluginVersion>> {
                 .map(|other| Import { required, ..Import::undeclared(of(other), Version::new(1, 0, 0)) })
                 .collect(),
             kept_for: None,
+            stands_in: false,
         });
         each.collect()
     })

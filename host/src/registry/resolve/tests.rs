@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -12,6 +14,7 @@ fn plugin(name_and_version: &str, lines: &[&str]) -> PluginVersion {
         exports: vec![],
         imports: vec![],
         kept_for: None,
+        stands_in: false,
     };
     for line in lines {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
@@ -244,6 +247,31 @@ fn the_http_api_gets_reasons_as_data_and_in_words() {
             "serving": {"crm": "1.0.0"},
         })
     );
+}
+
+#[test]
+fn a_replaced_version_goes_on_for_a_tenant_that_cannot_have_what_took_its_place_and_for_nobody_else() {
+    let old = PluginVersion { kept_for: Some(BTreeSet::new()), stands_in: true, ..crm("1.5.0", "1.1.0") };
+    let loaded = [analytics(), old, crm("2.0.0", "2.0.0")];
+    let id = PluginId::parse("crm").unwrap();
+    let with = |wanted: Option<Wanted>| {
+        let choices = TenantChoices {
+            wanted: wanted.map(|wanted| (id.clone(), wanted)).into_iter().collect(),
+            ..all_of(&loaded)
+        };
+        resolve(&loaded, &choices, &|_, _, _, _| Ok(()))
+    };
+    let nobody = with(None);
+    assert_eq!(nobody.serving[&id], Version::new(2, 0, 0));
+    assert!(!find(&nobody, "analytics").is_active());
+    for wanted in [Wanted::StaysOn(Version::new(1, 5, 0)), Wanted::Pinned("=1.5.0".parse().unwrap())] {
+        let tenant = with(Some(wanted));
+        assert_eq!(tenant.serving[&id], Version::new(1, 5, 0));
+        assert!(find(&tenant, "analytics").is_active());
+    }
+    let elsewhere = with(Some(Wanted::Pinned("^2".parse().unwrap())));
+    assert_eq!(elsewhere.serving[&id], Version::new(2, 0, 0));
+    assert!(!find(&elsewhere, "analytics").is_active());
 }
 
 #[test]

@@ -51,6 +51,9 @@ pub struct KeptVersion {
     pub replaced_by: String,
     /// The plugins that cannot use that.
     pub kept_for: Vec<String>,
+    /// Whether there are tenants that cannot have it, or do not have it yet.
+    #[serde(default)]
+    pub kept_for_tenants: bool,
 }
 
 /// A namespace of shared data that a version asks to read, in an explanation.
@@ -147,6 +150,7 @@ impl Snapshot {
                 file_name: file_name.clone(),
                 replaced_by: by_file.get(file_name).map(|now| now.key().to_string()).unwrap_or_default(),
                 kept_for: kept.for_plugins.iter().map(ToString::to_string).collect(),
+                kept_for_tenants: kept.for_tenants,
             }
         });
         kept.filter(|kept| kept.id == plugin || kept.kept_for.iter().any(|id| id == plugin)).collect()
@@ -200,8 +204,10 @@ impl KeptVersion {
 
 impl fmt::Display for KeptVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, version, file_name, replaced_by, kept_for } = self;
-        write!(f, "{id} {version} is kept for {}: {file_name} holds {replaced_by} now", kept_for.join(", "))
+        let Self { id, version, file_name, replaced_by, kept_for, kept_for_tenants } = self;
+        let tenants = kept_for_tenants.then(|| format!("tenants that cannot have {replaced_by}"));
+        let whom: Vec<&str> = kept_for.iter().map(String::as_str).chain(tenants.as_deref()).collect();
+        write!(f, "{id} {version} is kept for {}: {file_name} holds {replaced_by} now", whom.join(", "))
     }
 }
 

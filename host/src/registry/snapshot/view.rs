@@ -2,7 +2,7 @@
 
 mod shared;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::capability::config::Values;
@@ -39,12 +39,13 @@ pub enum Served {
 
 impl TenantView {
     pub(super) fn new(plugins: &[Arc<Plugin>], kept: &[Kept], choices: &TenantChoices, grants: &Grants) -> Self {
-        let kept_for = |plugin: &Arc<Plugin>| {
-            let kept = kept.iter().find(|kept| Arc::ptr_eq(&kept.plugin, plugin));
-            kept.map(|kept| kept.for_plugins.clone())
-        };
-        let versions: Vec<PluginVersion> =
-            plugins.iter().map(|plugin| version(plugin, kept_for(plugin), grants)).collect();
+        let kept = |plugin: &Arc<Plugin>| kept.iter().find(|kept| Arc::ptr_eq(&kept.plugin, plugin));
+        let versions: Vec<PluginVersion> = plugins.iter().map(|plugin| version(plugin, kept(plugin), grants)).collect();
+        let answering: HashSet<(&PluginId, &semver::Version)> = versions
+            .iter()
+            .filter(|version| choices.answers(version))
+            .map(|version| (&version.id, &version.version))
+            .collect();
         let by_key: HashMap<&PluginKey, &Arc<Plugin>> = plugins.iter().map(|plugin| (plugin.key(), plugin)).collect();
         let find = |id: &PluginId, version: &semver::Version| {
             by_key.get(&PluginKey { id: id.clone(), version: version.clone() }).copied()
@@ -67,7 +68,7 @@ impl TenantView {
             let Some(plugin) = find(&resolved.id, &resolved.version) else { continue };
             linked.push((plugin, runtime_links(plugin, resolved, grants, &find)));
             // What is kept for others answers nobody else.
-            if kept_for(plugin).is_some() {
+            if !answering.contains(&(&resolved.id, &resolved.version)) {
                 continue;
             }
             let answer = match &resolved.status {
@@ -203,7 +204,7 @@ fn reach<'r>(
 }
 
 /// A plugin as the resolver sees it: what its WIT says, with what its manifest adds.
-fn version(plugin: &Plugin, kept_for: Option<BTreeSet<PluginId>>, grants: &Grants) -> PluginVersion {
+fn version(plugin: &Plugin, kept: Option<&Kept>, grants: &Grants) -> PluginVersion {
     let exports = plugin
         .prepared
         .exports()
@@ -228,7 +229,8 @@ fn version(plugin: &Plugin, kept_for: Option<BTreeSet<PluginId>>, grants: &Grant
         version: plugin.manifest.version.clone(),
         exports: exports.collect(),
         imports: imports.collect(),
-        kept_for,
+        kept_for: kept.map(|kept| kept.for_plugins.clone()),
+        stands_in: kept.is_some_and(|kept| kept.for_tenants),
     }
 }
 

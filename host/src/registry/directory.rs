@@ -44,6 +44,13 @@ pub struct Stamp {
     changed: (i64, i64),
 }
 
+impl Identity {
+    /// Whether it is a file that has nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.file.as_ref().is_ok_and(|stamp| stamp.length == 0)
+    }
+}
+
 /// Why an entry is no file to be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {

@@ -53,6 +53,8 @@ pub struct Hints {
     pub whole: HashSet<String>,
     /// Written to and not closed.
     pub open: HashSet<String>,
+    /// Opened as soon as they were there, and not closed by someone who could write.
+    pub made: HashSet<String>,
 }
 
 impl Notices {
@@ -203,6 +205,8 @@ enum Progress {
     Unknown,
     /// Its name was made, and nobody has opened it.
     Linked,
+    /// Its name was made, and it was opened: to be written, or by someone who reads it.
+    Made,
     Open,
     Whole,
 }
@@ -211,8 +215,7 @@ impl Progress {
     fn after(self, news: News) -> Self {
         match (self, news) {
             (_, News::Linked) => Self::Linked,
-            // It was made to be written, or someone reads it: neither says that it is whole.
-            (Self::Linked, News::Opened) => Self::Unknown,
+            (Self::Linked, News::Opened) => Self::Made,
             (_, News::Written) => Self::Open,
             (_, News::Closed | News::Arrived) => Self::Whole,
             (_, News::Gone) => Self::Unknown,
@@ -274,6 +277,9 @@ impl Names {
     fn take(&mut self, now: Instant) -> Hints {
         let mut hints = Hints::default();
         for (file, entry) in &mut self.by_file {
+            if entry.component == Progress::Made {
+                hints.made.insert(file.clone());
+            }
             if entry.is_open() {
                 hints.open.insert(file.clone());
             } else if entry.is_complete() && entry.last + self.settle <= now {

@@ -39,9 +39,9 @@ async fn a_call_and_a_tenant_have_so_many_at_once_and_nothing_is_left_of_them() 
     eventually("the connections with answers are closed", closed).await;
     assert!(server.written() < 64 << 20, "{} bytes of unread answers were taken", server.written());
     assert!(server.connections() <= 3 + 6 + 3, "{}", server.connections());
-    // The places are free again.
+    // The places are free again. A short answer is over by itself, so there may be one more before the last has begun.
     let told = world.call("hold", hold("fine", true)).await.data(200).clone();
-    assert_eq!(count(&told, "200"), 3, "{told}");
+    assert!(count(&told, "200") >= 3, "{told}");
 }
 
 #[tokio::test]

@@ -72,6 +72,24 @@ async fn a_file_that_somebody_writes_is_left_alone_until_it_is_closed_however_lo
 }
 
 #[tokio::test]
+async fn a_file_that_was_made_and_not_written_yet_is_left_alone_until_it_is_closed() {
+    let host = host_with(&[], "loader.rescan_ms = 20").await;
+    let mut file = File::create(host.scratch().plugins().join("thing.wasm")).unwrap();
+    // As long as somebody who is done with an empty one hears that it is.
+    File::create(host.scratch().plugins().join("empty.wasm")).unwrap();
+    refused(&host, "empty.wasm").await;
+    for number in 0..5 {
+        let name = format!("bad-{number}.wasm");
+        replace(&host, &name, b"garbage");
+        refused(&host, &name).await;
+    }
+    assert_eq!(rejected(&host).await.len(), 6, "the file that nothing was written to is not among them");
+    file.write_all(&thing("1.0.0", "1.0.0", 7)).unwrap();
+    drop(file);
+    answers(&host, "/plugins/thing/act", 7).await;
+}
+
+#[tokio::test]
 async fn with_the_watch_off_the_rescan_finds_what_is_new_replaced_and_gone() {
     let host = host_with(&[], "loader.watch = false\nloader.rescan_ms = 20").await;
     replace(&host, "thing.wasm", &thing("1.0.0", "1.0.0", 1));

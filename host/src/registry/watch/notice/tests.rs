@@ -60,11 +60,18 @@ fn a_file_that_is_written_is_open_until_it_is_closed() {
 }
 
 #[test]
-fn a_name_that_someone_opens_at_once_and_a_file_that_is_only_read_say_nothing() {
-    use News::{Linked, Opened};
+fn a_name_that_someone_opens_at_once_is_no_whole_file_and_one_that_is_only_read_says_nothing() {
+    use News::{Closed, Gone, Linked, Opened};
     let mut watched = Watched::new(10);
-    watched.hear("a.wasm", &[Linked, Opened]);
+    watched.hear("a.wasm", &[Linked, Opened, Opened]);
     watched.hear("b.wasm", &[Opened, Opened]);
+    for _ in 0..3 {
+        let hints = watched.names.take(watched.now + SETTLE);
+        assert!(hints.made.contains("a.wasm") && hints.whole.is_empty() && hints.open.is_empty(), "{hints:?}");
+    }
+    watched.hear("a.wasm", &[Closed]);
+    assert_eq!(watched.after(SETTLE), ["a.wasm"]);
+    watched.hear("a.wasm", &[Linked, Opened, Gone]);
     assert!(watched.names.by_file.is_empty());
 }
 

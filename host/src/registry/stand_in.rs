@@ -1,9 +1,10 @@
 //! The version that was in a file before, for tenants that cannot have what took its place.
 //!
-//! It is kept while the new one has not come to every tenant that had the old one: it is on its way there, or failed. And it
-//! is kept for tenants whose pin the old one meets and the new one does not. Everybody else has the new one. It is in memory
-//! alone, so after a restart there is nothing to go on with. Only a lower version stands in for a higher one: the other way
-//! round it would be the one that tenants are to have.
+//! It is kept while the new one has not come to every tenant that had the old one: it is on its way there, or failed. And
+//! it is kept for tenants whose pin the old one meets and the new one does not. Everybody else has the new one. It is in
+//! memory alone, so after a restart there is nothing to go on with. Only a lower version stands in for a higher one: the
+//! other way round it would be the one that tenants are to have. Of a plugin that had neither migrations nor `on-activate`
+//! nobody wrote down for whom it ran, so it stands in for pinned tenants alone.
 
 use super::plugin::Plugin;
 use super::snapshot::Snapshot;

@@ -4,9 +4,9 @@
 //! makes a plugin stop that worked before. A new version under which others would lose their provider leaves the old
 //! one loaded for them, or is refused, as `loader.dependants` says. Both are judged by the view of a tenant that has
 //! chosen nothing. For tenants that the new one has not come to, or that are pinned to the old one, the old one stays
-//! loaded as well ([`super::stand_in`]). Pure: it looks at two views, the one before and the one there would be. Bound: each
-//! round refuses a file or keeps a plugin for one more; nothing is kept of a plugin that is loaded in `loader.versions`
-//! versions.
+//! loaded as well ([`super::stand_in`]). It only looks: at two views, the one before and the one there would be, and at
+//! what runs for tenants. Bound: each round refuses a file or keeps a plugin for one more; nothing is kept of a plugin
+//! that is loaded in `loader.versions` versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

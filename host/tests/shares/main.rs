@@ -158,7 +158,8 @@ async fn a_tenant_at_ten_times_its_share_leaves_the_others_their_p99() {
         let unfair = !outcomes.contains(&Outcome::Fair) && outcomes.contains(&Outcome::Unfair);
         assert!(
             !unfair,
-            "{noise:?} of one tenant made the p99 of the others more than {TIMES} times what it was, and by more than a tick and {QUEUED} requests"
+            "{noise:?} of one tenant made the p99 of the others more than {TIMES} times what it was, and more than a tick \
+             and {QUEUED} requests longer"
         );
     }
 }

@@ -4,8 +4,8 @@
 //! was then left alone for `loader.settle_ms`, is likely to be whole: it is read at once, and what can be loaded is
 //! taken. Whoever writes in pieces, closing in between, leaves halves that look the same; so that such a file cannot be
 //! loaded is believed only when it stays as it is, as below. A file of which nothing was told is whole when two rescans
-//! found it the same. One that is known to be open for writing is left alone, however long that takes; so is an empty one that was opened when it was
-//! made, as by a shell that waits for what it is to write.
+//! found it the same. One that is known to be open for writing is left alone, however long that takes; so is an
+//! empty one that was opened when it was made, as by a shell that waits for what it is to write.
 
 use super::Occasion;
 use super::notice::Hints;

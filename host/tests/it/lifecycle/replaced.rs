@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Version, events, has, host, loaded, note, seen};
-use crate::common::{Client, Host, eventually};
+use crate::common::{Client, Host, eventually, output};
 
 /// Puts a version into the file that held 1.0.0 at the start.
 async fn replace(host: &Host, version: Version) {
@@ -26,10 +26,10 @@ async fn alone(host: &Host, version: &str) {
     .await;
 }
 
-fn tenon(host: &Host, args: &[&str]) -> String {
-    let output = host.scratch().tenon(args).args(["--url", host.address()]).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+async fn tenon(host: &Host, args: &[&str]) -> String {
+    let mut command = host.scratch().tenon(args);
+    command.args(["--url", host.address()]);
+    output(command).await.success()
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_tenant_that_it_fails_for_stays_on_the_one_that_was_there_until_a_bett
             "{old}"
         );
         assert_eq!(json!([new["status"], new["serving"]]), json!(["error", false]), "{new}");
-        let explained = tenon(&host, &["explain", "phases", "--tenant", "acme"]);
+        let explained = tenon(&host, &["explain", "phases", "--tenant", "acme"]).await;
         let told =
             "phases 1.0.0 is kept for tenants that cannot have phases 1.1.0: phases-1.0.0.wasm holds phases 1.1.0 now";
         assert!(explained.contains(told), "{explained}");
@@ -94,14 +94,14 @@ async fn a_pinned_tenant_keeps_what_it_is_pinned_to_as_long_as_it_is() {
     for client in [&client, &other] {
         note(client, "mine").await.data(200);
     }
-    tenon(&host, &["plugin", "pin", "phases", "=1.0.0", "--tenant", "acme"]);
+    tenon(&host, &["plugin", "pin", "phases", "=1.0.0", "--tenant", "acme"]).await;
     replace(&host, Version::new("1.1.0")).await;
     assert_eq!(version(&other).await, "1.1.0");
     for _ in 0..3 {
         assert_eq!(version(&client).await, "1.0.0");
         assert_eq!(has(&events(&client).await, "mine"), 1);
     }
-    tenon(&host, &["plugin", "unpin", "phases", "--tenant", "acme"]);
+    tenon(&host, &["plugin", "unpin", "phases", "--tenant", "acme"]).await;
     eventually("it has the new one", async || (version(&client).await == "1.1.0").then_some(())).await;
     alone(&host, "1.1.0").await;
 }

@@ -34,6 +34,7 @@ mod bindings;
 mod fault;
 mod hash;
 pub mod id;
+pub mod json;
 mod log;
 mod path;
 pub mod permission;

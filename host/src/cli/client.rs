@@ -48,7 +48,7 @@ pub(super) struct Answer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::json::deserialize")]
     pub(super) data: Value,
     pub(super) next_cursor: Option<String>,
     /// Whatever else stands beside the data.

@@ -185,7 +185,7 @@ fn fields(config: &Value) -> &[Value] {
 fn value(known: &Answer, key: &str, text: &str) -> Value {
     let field = fields(&known.body.data).iter().find(|field| field["key"] == key);
     let kind = field.and_then(|field| field["type"].as_str()).unwrap_or("string");
-    let parsed = || serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    let parsed = || crate::json::read(text.as_bytes()).unwrap_or_else(|_| json!(text));
     match kind {
         "number" | "boolean" | "json" => parsed(),
         "multiselect" if text.trim_start().starts_with('[') => parsed(),

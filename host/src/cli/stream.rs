@@ -97,7 +97,7 @@ impl Stream {
                 is_live |= matches!(found, Found::Comment(comment) if comment == LIVE);
                 continue;
             };
-            let data: Value = serde_json::from_str(&data).unwrap_or(Value::String(data));
+            let data: Value = crate::json::read(data.as_bytes()).unwrap_or(Value::String(data));
             if event == "reset" {
                 let why = data["reason"].as_str().unwrap_or_default();
                 writeln!(io::stderr(), "tenon: messages were lost here: {}", visible(why))?;

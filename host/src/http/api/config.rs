@@ -24,6 +24,7 @@ use crate::http::envelope::{ApiError, Success, WrongField};
 use crate::http::identity::{Caller, correlation};
 use crate::http::routes::Changed;
 use crate::id::{PluginId, TenantId};
+use crate::json::Json;
 use crate::registry::manifest::{ConfigField, Manifest};
 use crate::registry::resolve::{InactiveReason, Status};
 use crate::registry::settings::{self, Kept, State as FieldState, Stored};
@@ -75,7 +76,7 @@ pub(super) async fn put(
     Path(id): Path<String>,
     caller: Caller,
     headers: HeaderMap,
-    Body(wanted): Body<Value>,
+    Body(Json(wanted)): Body<Json>,
 ) -> Result<Response, ApiError> {
     revision::answered(&app, set(&app, &id, &caller, &headers, wanted).await).await
 }

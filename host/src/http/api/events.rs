@@ -44,6 +44,7 @@ pub(super) struct NewEvent {
     topic: EventName,
     key: Option<String>,
     subject: Option<String>,
+    #[serde(deserialize_with = "crate::json::deserialize")]
     data: serde_json::Value,
 }
 

@@ -81,7 +81,7 @@ fn json(body: &[u8], limit_bytes: usize) -> Result<serde_json::Value, ApiError> 
         );
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
     }
-    serde_json::from_slice(body).map_err(|error| {
+    crate::json::read(body).map_err(|error| {
         let message = format!("the body is not valid JSON: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "bad_json", message)
     })

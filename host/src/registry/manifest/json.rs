@@ -22,7 +22,7 @@ pub(super) fn read(bytes: &[u8], problems: &mut Problems) -> Option<Value> {
         );
         return None;
     }
-    match serde_json::from_slice(bytes) {
+    match crate::json::read(bytes) {
         Ok(value) => {
             find_repeated_keys(bytes, problems);
             Some(value)

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::db;
+use crate::json::{self, Json};
 use crate::seal::{KeyError, OpenError, Place, Seals, Secret};
 
 /// One tenant's values for one plugin.
@@ -34,7 +35,7 @@ pub enum Kept {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Entry {
-    Plain(Value),
+    Plain(Json),
     Sealed(String),
 }
 
@@ -53,7 +54,7 @@ impl Kept {
     pub fn value(&self) -> Option<Value> {
         match self {
             Self::Plain(value) => Some(value.clone()),
-            Self::Sealed { opened, .. } => serde_json::from_str(opened.as_ref().ok()?.expose()).ok(),
+            Self::Sealed { opened, .. } => json::read(opened.as_ref().ok()?.expose().as_bytes()).ok(),
             Self::Unreadable(_) => None,
         }
     }
@@ -69,7 +70,7 @@ impl Kept {
 
     fn read(place: Place<'_>, entry: &RawValue, seals: &Seals) -> Self {
         let kept = match serde_json::from_str(entry.get()) {
-            Ok(Entry::Plain(value)) => Self::Plain(value),
+            Ok(Entry::Plain(Json(value))) => Self::Plain(value),
             Ok(Entry::Sealed(sealed)) => {
                 let opened = seals.unseal(place, &sealed);
                 Self::Sealed { sealed, opened }
@@ -85,7 +86,7 @@ impl Kept {
 
     fn text(&self) -> Option<Box<RawValue>> {
         match self {
-            Self::Plain(value) => serde_json::value::to_raw_value(&Entry::Plain(value.clone())).ok(),
+            Self::Plain(value) => serde_json::value::to_raw_value(&Entry::Plain(Json(value.clone()))).ok(),
             Self::Sealed { sealed, .. } => serde_json::value::to_raw_value(&Entry::Sealed(sealed.clone())).ok(),
             Self::Unreadable(text) => RawValue::from_string(text.clone()).ok(),
         }

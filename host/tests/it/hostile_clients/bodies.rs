@@ -92,6 +92,32 @@ async fn ten_megabytes_that_unfold_to_ten_gigabytes_stop_at_the_limit() {
     neighbour.served().await;
 }
 
+/// What reads JSON has names of its own for a number and for raw text, and reads what stands behind them once more.
+#[tokio::test]
+async fn a_body_with_names_of_the_json_reader_hides_nothing_from_the_limits() {
+    let host = Host::with_plugins(&["crm"]).await;
+    let contacts = "/plugins/crm/contacts";
+    let total = host.get(contacts).await.json["total"].clone();
+    let many = format!("[{}[0]]", "[0],".repeat(500_000));
+    let plain = post(&host, contacts, "", many.clone().into_bytes()).await;
+    assert_eq!(code(&plain), (413, "too_large".to_owned()), "one that hides nothing");
+    let before = memory_kib(&host);
+    for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+        for text in [&many, "1e5", &ADA.replace('"', "\\\"")] {
+            let body = format!("{{\"{name}\":\"{text}\"}}");
+            let answer = post(&host, contacts, "", body.into_bytes()).await;
+            let json: Value = serde_json::from_slice(&answer.body).unwrap();
+            let fields = json["error"]["fields"].as_array().cloned().unwrap_or_default();
+            let unknown =
+                |field: &Value| field["field"] == name && field["message"].to_string().contains("is not a field");
+            assert!(answer.status == 422 && fields.iter().any(unknown), "{}", answer.text());
+        }
+    }
+    assert_eq!(host.get(contacts).await.json["total"], total, "no Ada is read out of the text");
+    let grown = memory_kib(&host).saturating_sub(before);
+    assert!(grown < 32 << 10, "the host took {grown} KiB for 2 MB of text");
+}
+
 #[tokio::test]
 async fn bodies_that_do_not_end_take_no_more_than_their_room_together() {
     let config = "http.body_bytes = 1048576\nhttp.bodies_bytes = 1048576";

@@ -1,0 +1,207 @@
+//! JSON that others wrote, as a value that has every member they wrote.
+//!
+//! `serde_json::Value` cannot be read from such a text directly. Its reader announces numbers to itself as an object
+//! with one key of its own, and takes an object for that announcement, or for one of raw text, whoever wrote it. So
+//! `{"$serde_json::private::RawValue": "[[0],[0]]"}` would be read as the list inside the string, past what bounds the
+//! depth and the memory of a document. [`read`] and [`Json`] tell the two apart.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The key by which the reader announces a number.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// Reads one document.
+///
+/// # Errors
+///
+/// For text that is not JSON, with its line and column, and for lists and objects more than 127 deep in one another.
+pub fn read(text: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(text).map(|Json(value)| value)
+}
+
+/// A value within what is read as a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Json(pub Value);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any).map(Self)
+    }
+}
+
+/// The same, for serde's attribute `deserialize_with`.
+///
+/// # Errors
+///
+/// The deserializer's.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Json::deserialize(deserializer).map(|Json(value)| value)
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Json(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        match members.next_key_seed(FirstKey)? {
+            None => return Ok(Value::Object(object)),
+            Some(Key::OfNumber) => {
+                let number: Number = members.next_value::<String>()?.parse().map_err(de::Error::custom)?;
+                return Ok(Value::Number(number));
+            }
+            Some(Key::Name(name)) => object.insert(name, members.next_value::<Json>()?.0),
+        };
+        while let Some((name, Json(value))) = members.next_entry()? {
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+enum Key {
+    OfNumber,
+    Name(String),
+}
+
+/// Asks for a newtype: a key that stands in the text is given as one, the announcement is given as a string whatever
+/// was asked for.
+struct FirstKey;
+
+impl<'de> DeserializeSeed<'de> for FirstKey {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_newtype_struct("Key", self)
+    }
+}
+
+impl<'de> Visitor<'de> for FirstKey {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        String::deserialize(deserializer).map(Key::Name)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+        Ok(if text == NUMBER { Key::OfNumber } else { Key::Name(text.to_owned()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn value(text: &str) -> Value {
+        read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn names_that_the_reader_uses_itself_are_names_like_others() {
+        for name in [NUMBER, "$serde_json::private::RawValue"] {
+            for inner in ["242", "\"[[0]]\"", "\"1e5\"", "{}", "null"] {
+                let text = format!("{{\"{name}\":{inner}}}");
+                let read = value(&text);
+                assert_eq!(read.as_object().map(Map::len), Some(1), "{text}");
+                assert_eq!(read[name], value(inner), "{text}");
+                assert_eq!(read.to_string(), text);
+                assert_eq!(value(&text.replace('$', "\\u0024")), read);
+                assert_eq!(value(&format!("[{{\"a\":{text}}}]"))[0]["a"], read);
+                // What serde_json makes of it, which is why this module is there.
+                assert_ne!(serde_json::from_str(&text).ok(), Some(read), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_kept_as_they_were_written() {
+        for number in ["0", "-0", "1.50", "1e+400", "9007199254740993", "123456789012345678901234567890"] {
+            assert_eq!(value(number).to_string(), number);
+            assert_eq!(value(&format!("{{\"a\":[{number}]}}"))["a"][0].to_string(), number);
+        }
+    }
+
+    /// As the bodies of the host's own operations are read.
+    #[test]
+    fn a_reader_that_tracks_paths_sees_the_same() {
+        let text = format!("{{\"a\":[1.50,{{\"{NUMBER}\":\"2\"}}]}}");
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        let Json(read) = serde_path_to_error::deserialize(&mut reader).unwrap();
+        assert_eq!(read, value(&text));
+        assert_eq!(read["a"][1][NUMBER], "2");
+    }
+
+    #[test]
+    fn depth_is_bounded_and_what_is_no_json_is_refused() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read(nested(127).as_bytes()).is_ok());
+        for bad in [nested(128).as_str(), "", "{", "{\"a\"}", "{1:2}", "1 2", "NaN", "\"\\ud800\"", "{\"\\ud800\":1}"] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+        }
+        let error = read(b"{\n  \"id\": crm\n}").unwrap_err();
+        assert_eq!(error.line(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn everything_else_is_read_as_serde_json_reads_it(name in "\\PC{0,9}", text in "\\PC{0,20}", number: f64, depth in 0usize..5) {
+            let mut wanted = json!({ (name.as_str()): text.as_str(), "n": [number, null, true, -1, u64::MAX] });
+            for _ in 0..depth {
+                wanted = json!({ "a": [wanted.clone(), {}], (text.as_str()): wanted });
+            }
+            let text = wanted.to_string();
+            prop_assert_eq!(read(text.as_bytes()).ok(), serde_json::from_str(&text).ok());
+        }
+    }
+}

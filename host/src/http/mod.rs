@@ -36,6 +36,7 @@ use self::routes::{Route, Rule};
 use self::server::Draining;
 pub use self::server::Stop;
 use crate::app::App;
+use crate::fault;
 
 /// All that answers. From the moment it is made, the host's own socket is served.
 pub struct Server {
@@ -124,7 +125,7 @@ async fn each(State(draining): State<Draining>, mut request: Request, next: Next
     let screened = screen::screen(&mut request);
     let last = http1 && (screened.is_err() || draining.begun());
     let mut response = match screened {
-        Ok(()) => next.run(request).await,
+        Ok(()) => fault::leave(next.run(request)).await.unwrap_or_else(left),
         Err(refused) => refused.into_response(),
     };
     if let Some(envelope::HiddenCause(cause)) = response.extensions_mut().remove() {
@@ -137,6 +138,11 @@ async fn each(State(draining): State<Draining>, mut request: Request, next: Next
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// For a request that a test has dropped, the status that proxies log when a client has closed its connection.
+fn left() -> Response {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT).into_response()
 }
 
 async fn no_route(request: Request) -> Response {

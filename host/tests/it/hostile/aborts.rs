@@ -4,6 +4,8 @@
 //! once; the write lock is free, because a transaction works at the first try; no file is there that was not before;
 //! and no descriptor.
 
+mod awaits;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::common::{Host, eventually, rounds};
+use crate::common::{Client, Host, eventually, rounds};
 
 /// Six instances for calls from outside, three for those below, three for those below these. Two sleeps of more than
 /// half the deadline cannot be made one after the other.
@@ -60,6 +62,9 @@ fn requests() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// How long after its request a caller goes away, in microseconds.
+const TIMES_US: [u64; 9] = [0, 100, 300, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
+
 /// When the caller goes away.
 #[derive(Clone, Copy)]
 enum Moment {
@@ -74,7 +79,7 @@ enum Moment {
 }
 
 fn moments() -> Vec<Moment> {
-    let after = [0, 100, 300, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000].map(Duration::from_micros);
+    let after = TIMES_US.map(Duration::from_micros);
     let sent = [0, 1, 20, 100].map(Moment::Sent).into_iter().chain([20, 1].map(Moment::SentAllBut));
     sent.chain(after.map(Moment::After)).chain([1, 100, 100_000].map(Moment::Received)).collect()
 }
@@ -111,13 +116,23 @@ async fn go_away(address: &str, path: &str, body: &Value, moment: Moment) {
     }
 }
 
+/// The same for one stream of an HTTP/2 connection, which goes on for the others: the stream is reset.
+async fn reset(client: &Client, path: &str, body: &Value, time: Duration) {
+    let request = client.request(method(path).parse().unwrap(), path);
+    let request = if body.is_null() { request } else { request.json(body) };
+    let _ = timeout(time, async { request.send().await?.bytes().await }).await;
+}
+
 async fn storm(host: &Host) -> usize {
     let address = host.address().trim_start_matches("http://");
+    let http2 = host.http2();
     let mut gone = 0;
     for (path, body) in requests() {
         let moments = moments();
         gone += moments.len();
         join_all(moments.into_iter().map(|moment| go_away(address, path, &body, moment))).await;
+        gone += TIMES_US.len();
+        join_all(TIMES_US.map(|time| reset(&http2, path, &body, Duration::from_micros(time)))).await;
     }
     gone
 }

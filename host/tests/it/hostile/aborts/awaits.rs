@@ -1,0 +1,164 @@
+//! Requests that end at each of their awaits, one after the other, as they do when the caller goes away just there.
+//!
+//! The host drops a request's future itself, after as many waits as the fault file says (`host/src/fault.rs`). So no
+//! moment is left to luck: the n-th try ends at the n-th wait, until one is answered. After each the same thing is asked
+//! again and must work. Changes go on by themselves once they have begun, so of those there are few waits to end at.
+
+use std::fs;
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    BELOW, CONFIG, OUTSIDE, STREAM, a_transaction_works_at_once, descriptors, descriptors_are_at_most,
+    every_place_of_the_pool_is_there, files, requests,
+};
+use crate::common::{Answer, Client, Host, Scratch, ask, eventually};
+use crate::loader::component;
+use crate::outbound::server::Outside;
+
+/// The status of a request that was left.
+const LEFT: u16 = 499;
+/// What waits more often than this waits for ever.
+const WAITS_MAX: usize = 20_000;
+/// Up to here every wait is tried; of a computation that gives way at each tick, every sixteenth part after that.
+const EACH: usize = 100;
+
+struct World {
+    host: Host,
+    fault: PathBuf,
+    outside: Outside,
+}
+
+impl World {
+    async fn start() -> Self {
+        let outside = Outside::start().await;
+        let mut scratch = Scratch::with_plugins(&["probe", "prober", "hello", "crm"]);
+        let address = outside.address;
+        scratch.add_plugin_as("fetcher", "fetcher", &crate::outbound::world::manifest(&[address.port()]));
+        let open = format!("outbound.allow_private_networks = [\"{address}\"]\n{CONFIG}");
+        let (config, fault) = (scratch.file("tenon.toml", &open), scratch.file("fault", ""));
+        scratch.set_environment(&[("TENON_FAULT_FILE", "fault")]);
+        let host = Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await;
+        Self { host, fault, outside }
+    }
+
+    /// Ends a request at each of its waits. `before` makes the host as it was, and is not ended.
+    async fn at_each_await(
+        &self,
+        what: &str,
+        before: impl AsyncFn(),
+        request: impl AsyncFn(usize) -> Answer,
+        after: impl AsyncFn(usize),
+    ) -> usize {
+        let (mut waits, mut tried) = (0, 0);
+        loop {
+            before().await;
+            fs::write(&self.fault, format!("leave: {waits}")).unwrap();
+            let answer = request(waits).await;
+            fs::write(&self.fault, "").unwrap();
+            after(waits).await;
+            if answer.status != LEFT {
+                assert!(tried > 0, "{what} never waits, so nothing was tried: {answer:?}");
+                return tried;
+            }
+            assert!(waits < WAITS_MAX, "{what} waits without end");
+            tried += 1;
+            waits += if waits < EACH { 1 } else { waits / 16 };
+        }
+    }
+}
+
+async fn send(client: &Client, path: &str, body: &Value) -> Answer {
+    if path == STREAM { client.get(path).await } else { client.post(path, body.clone()).await }
+}
+
+#[tokio::test]
+async fn a_request_that_ends_at_any_of_its_awaits_leaves_nothing_behind() {
+    let world = World::start().await;
+    let host = &world.host;
+    let nothing = async || {};
+    let mut tried = Vec::new();
+
+    // A tenant's first request, which brings the plugin to it: a new tenant each time, which can use it afterwards.
+    let contacts = "/plugins/crm/contacts";
+    let tenant = |waits: usize| host.tenant(&format!("new-{waits}"));
+    let served = async |waits: usize| assert_eq!(tenant(waits).get(contacts).await.total(), 0);
+    let first = async |waits: usize| tenant(waits).get(contacts).await;
+    tried.push(("a tenant's first request", world.at_each_await("a tenant's first", nothing, first, served).await));
+
+    every_place_of_the_pool_is_there(host).await;
+    let greeter = component(&[("tenon:manifest", r#"{"id": "late", "name": "Late", "version": "1.0.0"}"#)]);
+    let install = async |_| {
+        let request = host.request(Method::POST, "/api/v1/plugins").header("Content-Type", "application/wasm");
+        ask(request.body(greeter.clone())).await
+    };
+    let uninstall = async || {
+        let status = host.delete("/api/v1/plugins/late/versions/1.0.0").await.status;
+        assert!([200, 204, 404].contains(&status), "{status}");
+    };
+    install(0).await.data(201);
+    uninstall().await;
+    a_transaction_works_at_once(host).await;
+    let (known, quiet) = (files(&host.scratch().data()), descriptors(host.id()));
+    let plugins = files(&host.scratch().plugins());
+
+    let outbound = json!({ "url": format!("http://{}/plain", world.outside.address) });
+    let requests = requests().into_iter().chain([("/plugins/fetcher/ask", outbound)]);
+    for (path, mut body) in requests.filter(|(path, _)| *path != "/plugins/probe/spin") {
+        for time in ["milliseconds", "amount"] {
+            if body.get(time).is_some() {
+                body[time] = json!(20);
+            }
+        }
+        // One of them traps while it holds a transaction.
+        let usual = send(host, path, &body).await.status;
+        assert!([200, 502].contains(&usual), "{path}: {usual}");
+        let again = async |_| {
+            let answer = send(host, path, &body).await;
+            assert_eq!(answer.status, usual, "{path}, asked again: {answer:?}");
+        };
+        let request = async |_| send(host, path, &body).await;
+        tried.push((path, world.at_each_await(path, nothing, request, again).await));
+    }
+
+    let event = json!({ "type": "news.told", "data": { "n": 1 } });
+    let publish = async |_| host.post("/api/v1/events", event.clone()).await;
+    let again = async |_| {
+        publish(0).await.data(202);
+    };
+    tried.push(("an event", world.at_each_await("an event", nothing, publish, again).await));
+
+    let decide = async |what: &str| host.post(&format!("/api/v1/plugins/hello/{what}"), json!({})).await;
+    // A change goes on without its caller, so one that was left may still come to its end after this.
+    let activate = async || {
+        eventually("the plugin to be active", async || {
+            decide("activate").await.data(200);
+            (host.get(STREAM).await.status == 200).then_some(())
+        })
+        .await;
+    };
+    let deactivate = async |_| decide("deactivate").await;
+    let decided = async |_| {
+        host.get("/api/v1/plugins/hello/decision").await.data(200);
+    };
+    tried.push(("a decision", world.at_each_await("a decision", activate, deactivate, decided).await));
+    activate().await;
+
+    let installed = async |_| {
+        host.get("/api/v1/plugins").await.data(200);
+    };
+    tried.push(("an upload", world.at_each_await("an upload", uninstall, install, installed).await));
+    uninstall().await;
+
+    descriptors_are_at_most(host, quiet + 16).await;
+    a_transaction_works_at_once(host).await;
+    every_place_of_the_pool_is_there(host).await;
+    eventually("no connection to be left outside", async || (world.outside.open() == 0).then_some(())).await;
+    eventually("no file to be left of an upload", async || (files(&host.scratch().plugins()) == plugins).then_some(()))
+        .await;
+    assert_eq!(files(&host.scratch().data()), known);
+    let all: usize = tried.iter().map(|(_, waits)| waits).sum();
+    println!("{all} requests were left, each at another await: {tried:?}; {OUTSIDE} and {BELOW} places are there");
+}

@@ -67,7 +67,7 @@ check: target
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo clippy --package tenon --package tenon-plugin --package tenon-just --all-targets --features tenon/fault-injection,tenon/fuzzing -- -D warnings
-    cargo clippy --workspace --exclude tenon --exclude tenon-just --target {{ wasm }} -- -D warnings
+    cargo clippy --profile plugin --workspace --exclude tenon --exclude tenon-just --target {{ wasm }} -- -D warnings
 
 # The dependencies' licences, sources and bans; with `advisories` also what is known against them.
 deny *WHAT="bans licenses sources":

@@ -18,6 +18,7 @@ use std::time::Instant;
 use futures::future::join_all;
 
 use self::attack::Attack;
+use self::attacks::schedules;
 use self::common::bystander::{self, Bystander};
 use self::common::memory::Memory;
 use self::common::{Host, Scratch, rounds};
@@ -51,6 +52,8 @@ pool.unused_warm_slots = 48
 db.cache_kib = 64
 sql.storage_bytes = 4194304
 sql.temporary_bytes = 4194304
+schedules.cpu_ms = 500
+schedules.deadline_ms = 4000
 "#;
 
 /// Has the allocators, the host's and that of SQLite and the C library, give back what is free at once, and in small
@@ -121,6 +124,7 @@ async fn start(attacks: &[Attack]) -> Host {
     plugins.sort_unstable();
     plugins.dedup();
     let mut scratch = Scratch::with_plugins(&plugins);
+    scratch.add_plugin_as(schedules::PLUGIN, schedules::PLUGIN, &schedules::manifest());
     scratch.set_environment(&NOTHING_KEPT);
     let config = scratch.file("tenon.toml", CONFIG);
     Host::start(scratch, &["--dev", "--config", config.to_str().unwrap()]).await

@@ -250,6 +250,36 @@ async fn schedules() {
 }
 
 #[tokio::test]
+async fn quotas() {
+    let page = std::fs::read_to_string(repository().join("docs/guides/quotas.md")).unwrap();
+    let transcript = blocks(&page, "console").remove(0);
+    let host = Host::with_config(&["example-quotas"], "quotas.enforced_in_dev = true").await;
+    let mut done = 0;
+    for step in transcript.split("$ ").skip(1) {
+        let (command, shown) = step.trim_end().split_once('\n').unwrap();
+        let said = match command.strip_prefix("tenon ") {
+            Some(command) => {
+                let args: Vec<&str> = command.split(' ').chain(["--url", host.address()]).collect();
+                output(host.scratch().tenon(&args)).await.success().trim_end().to_owned()
+            }
+            None => {
+                let path = command.split("localhost:4000").nth(1).unwrap().split(' ').next().unwrap();
+                let body = command.split('\'').nth(1).unwrap();
+                host.put(path, serde_json::from_str(body).unwrap()).await.text
+            }
+        };
+        assert_eq!(said, shown, "{command}");
+        done += 1;
+    }
+    assert_eq!(done, 5);
+    assert_eq!(*host.get("/plugins/notebook/notes").await.data(200), json!(["milk", "bread"]));
+    assert_eq!(host.get("/api/v1/events?type=note.kept").await.rows().len(), 1);
+    // One that is there already takes no more room.
+    let again = host.put("/plugins/notebook/notes/milk", json!({ "text": "One litre" })).await;
+    assert_eq!(*again.data(200), json!({ "name": "milk", "told": false }));
+}
+
+#[tokio::test]
 async fn real_time() {
     let page = std::fs::read_to_string(repository().join("docs/guides/real-time.md")).unwrap();
     let script = blocks(&page, "js").remove(0);

@@ -9,6 +9,7 @@ mod nested;
 mod outbound;
 mod resilience;
 mod rules;
+pub mod schedules;
 mod stack;
 mod storage;
 mod stream;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Attack> {
     all.extend(outbound::table());
     all.extend(rules::table());
     all.extend(keeper::table());
+    all.extend(schedules::table());
     all.extend(events::table());
     all.extend(stream::table());
     all.extend(resilience::table());

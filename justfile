@@ -5,6 +5,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 wasm := "wasm32-wasip2"
 plugins := "crm analytics hello"
 testdata := "target/testdata"
+# The command line that writes documents; CI takes the one that its tests were run with.
+tenon := env("TENON", "cargo run --quiet --package tenon --")
 fuzz_targets := "manifest component json sql http dns"
 
 # What the recipes are.
@@ -79,9 +81,9 @@ bench *ARGS: plugins testdata
 
 # Write again what is generated and checked in: the manifest's JSON Schema, the page of commands and the deferred views.
 generate:
-    cargo run --quiet --package tenon -- help-page > docs/cli.md
-    cargo run --quiet --package tenon -- schema > docs/manifest.schema.json
-    cargo run --quiet --package tenon -- deferred wit/crm-contacts wit/crm-deals wit/analytics-reports plugins-src/testdata/wit/demo-probe plugins-src/testdata/wit/hostile-fan-back plugins-src/testdata/wit/hostile-sink plugins-src/testdata/wit/demo-vault plugins-src/testdata/wit/demo-visitor
+    {{ tenon }} help-page > docs/cli.md
+    {{ tenon }} schema > docs/manifest.schema.json
+    {{ tenon }} deferred wit/crm-contacts wit/crm-deals wit/analytics-reports plugins-src/testdata/wit/demo-probe plugins-src/testdata/wit/hostile-fan-back plugins-src/testdata/wit/hostile-sink plugins-src/testdata/wit/demo-vault plugins-src/testdata/wit/demo-visitor
 
 # Fuzz one target (fuzz/README.md) for so many seconds, from a random seed unless one is given; what it finds lies in
 # fuzz/artifacts.

@@ -5,11 +5,12 @@
 //! `{"$serde_json::private::RawValue": "[[0],[0]]"}` would be read as the list inside the string, past what bounds the
 //! depth and the memory of a document. [`read`] and [`Json`] tell the two apart.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// The key by which the reader announces a number.
 const NUMBER: &str = "$serde_json::private::Number";
@@ -29,7 +30,7 @@ pub struct Json(pub Value);
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any).map(Self)
+        deserializer.deserialize_any(Any(None)).map(Self)
     }
 }
 
@@ -42,9 +43,18 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, 
     Json::deserialize(deserializer).map(|Json(value)| value)
 }
 
-struct Any;
+/// Takes whatever comes. With a cell, behind the key by which a number is announced, it says there whether one was.
+struct Any<'a>(Option<&'a Cell<bool>>);
 
-impl<'de> Visitor<'de> for Any {
+impl<'de> DeserializeSeed<'de> for Any<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Any<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,8 +81,11 @@ impl<'de> Visitor<'de> for Any {
         Ok(text.into())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(text.into())
+    /// A text that stands in the document is lent. Only the digits of a number are given away.
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+        let Some(is_number) = self.0 else { return Ok(text.into()) };
+        is_number.set(true);
+        text.parse().map(Value::Number).map_err(de::Error::custom)
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -81,7 +94,7 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Json(value)) = items.next_element()? {
+        while let Some(value) = items.next_element_seed(Any(None))? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -89,51 +102,16 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        match members.next_key_seed(FirstKey)? {
-            None => return Ok(Value::Object(object)),
-            Some(Key::OfNumber) => {
-                let number: Number = members.next_value::<String>()?.parse().map_err(de::Error::custom)?;
-                return Ok(Value::Number(number));
+        while let Some(name) = members.next_key::<String>()? {
+            let is_number = Cell::new(false);
+            let may_be_number = object.is_empty() && name == NUMBER;
+            let value = members.next_value_seed(Any(may_be_number.then_some(&is_number)))?;
+            if is_number.get() {
+                return Ok(value);
             }
-            Some(Key::Name(name)) => object.insert(name, members.next_value::<Json>()?.0),
-        };
-        while let Some((name, Json(value))) = members.next_entry()? {
             object.insert(name, value);
         }
         Ok(Value::Object(object))
-    }
-}
-
-enum Key {
-    OfNumber,
-    Name(String),
-}
-
-/// Asks for a newtype: a key that stands in the text is given as one, the announcement is given as a string whatever
-/// was asked for.
-struct FirstKey;
-
-impl<'de> DeserializeSeed<'de> for FirstKey {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_newtype_struct("Key", self)
-    }
-}
-
-impl<'de> Visitor<'de> for FirstKey {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        String::deserialize(deserializer).map(Key::Name)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Key, E> {
-        Ok(if text == NUMBER { Key::OfNumber } else { Key::Name(text.to_owned()) })
     }
 }
 
@@ -180,6 +158,10 @@ mod tests {
         let Json(read) = serde_path_to_error::deserialize(&mut reader).unwrap();
         assert_eq!(read, value(&text));
         assert_eq!(read["a"][1][NUMBER], "2");
+        let text = format!("{{\"a\":{{\"b\":[0,{}]}}}}", "[".repeat(200));
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        let error = serde_path_to_error::deserialize::<_, Json>(&mut reader).unwrap_err();
+        assert!(error.path().to_string().starts_with("a.b[1][0]"), "{error}");
     }
 
     #[test]

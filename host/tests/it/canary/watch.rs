@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use serde_json::Value;
 
 /// All values of a tenant begin with its id and `-x`.
@@ -12,8 +14,12 @@ pub const TENANTS: [&str; 2] = ["kanaria", "kanarib"];
 pub fn foreign(bytes: &[u8], own: &str, id_was_asked: bool) -> Option<&'static str> {
     let (plain, value) = if own == TENANTS[0] { (TENANTS[1], "kanarib-x") } else { (TENANTS[0], "kanaria-x") };
     let looked_for = if id_was_asked { value } else { plain };
-    let found = bytes.windows(looked_for.len()).any(|part| part.eq_ignore_ascii_case(looked_for.as_bytes()));
-    found.then_some(looked_for)
+    find(bytes, looked_for).map(|_| looked_for)
+}
+
+/// Where this text is first, in whatever case.
+fn find(bytes: &[u8], text: &str) -> Option<usize> {
+    bytes.windows(text.len()).position(|part| part.eq_ignore_ascii_case(text.as_bytes()))
 }
 
 /// Every line of the host's log: how many, and how many of them have a canary and name no tenant.
@@ -41,6 +47,26 @@ pub fn log(path: &Path) -> (usize, usize) {
     (lines, of_nobody)
 }
 
+/// Every text and blob in a database, with its table.
+fn rows(database: &Path, mut look: impl FnMut(&str, &[u8])) {
+    let database = Connection::open(database).unwrap();
+    let mut tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(!tables.is_empty());
+    for table in tables {
+        let mut statement = database.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                if let ValueRef::Text(value) | ValueRef::Blob(value) = row.get_ref(column).unwrap() {
+                    look(&table, value);
+                }
+            }
+        }
+    }
+}
+
 /// Every request that plugins sent to a host outside: none has the canaries of both. How many there were.
 ///
 /// # Panics
@@ -55,7 +81,11 @@ pub fn outside(requests: &[String]) -> usize {
 }
 
 /// Every file of the data directory: each tenant's hold its own canary alone, and the host's own hold nobody's. How many
-/// files there were.
+/// files there were. It changes what it looks at.
+///
+/// In the rows of a database nothing of another may be, in the bytes of a file no value of another. The bare id is not
+/// looked for in bytes: where SQLite has given away a part of a place that was freed, what remains of a tenant's own
+/// `kanaria` can be followed by the length of something new, which now and then is that of a `b`.
 ///
 /// # Panics
 ///
@@ -67,7 +97,17 @@ pub fn files(data: &Path) -> usize {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            assert!(foreign(&bytes, tenant, false).is_none(), "{} holds a canary of another", path.display());
+            if let Some(canary) = foreign(&bytes, tenant, true) {
+                let at = find(&bytes, canary).unwrap_or_default();
+                let around = bytes[at.saturating_sub(100)..(at + 100).min(bytes.len())].escape_ascii();
+                panic!("{} holds {canary}, at byte {at}: {around}", path.display());
+            }
+            if path.extension().is_some_and(|extension| extension == "sqlite") {
+                rows(&path, |table, value| {
+                    let found = foreign(value, tenant, false);
+                    assert!(found.is_none(), "{}, {table}: {}", path.display(), value.escape_ascii());
+                });
+            }
             // Its own is there: so one of another would have been found.
             let holds_own = bytes.windows(tenant.len()).any(|part| part == tenant.as_bytes());
             assert!(holds_own || bytes.is_empty(), "{}", path.display());

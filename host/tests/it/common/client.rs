@@ -110,7 +110,7 @@ pub async fn ask(request: RequestBuilder) -> Answer {
         return Answer { status, headers, json: Value::Null, text };
     }
     let text = response.text().await.unwrap_or_else(|error| panic!("the answer breaks off: {error:?}"));
-    let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let json = tenon::json::read(text.as_bytes()).unwrap_or(Value::Null);
     Answer { status, headers, json, text }
 }
 

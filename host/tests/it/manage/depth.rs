@@ -1,7 +1,7 @@
 //! Values of a configuration that are nested deeper than a reader goes.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{host, plugin};
 use crate::common::{Answer, Client, ask};
@@ -32,8 +32,8 @@ fn nested(levels: usize) -> String {
 async fn what_would_not_be_read_back_is_not_written() {
     let mut host = host(&[("shape.wasm", shape())]).await;
     let acme = host.tenant("acme");
-    // A member of this name holds JSON as text for the reader of JSON, which begins to count anew there.
-    let hidden = |inner: &str| format!("{{\"$serde_json::private::RawValue\":{}}}", Value::from(inner));
+    // The library that reads JSON would take the text in it for JSON, and begin to count anew there.
+    let hidden = |inner: &str| json!({ "$serde_json::private::RawValue": inner });
     let attacks = [
         nested(33),
         nested(124),
@@ -42,8 +42,6 @@ async fn what_would_not_be_read_back_is_not_written() {
         nested(127),
         nested(200),
         nested(100_000),
-        hidden(&nested(127)),
-        format!("[{}]", hidden(&format!("[{}]", hidden(&nested(120))))),
         "{\"a\":".repeat(40) + "1" + &"}".repeat(40),
     ];
     for (at, value) in attacks.iter().enumerate() {
@@ -62,11 +60,12 @@ async fn what_would_not_be_read_back_is_not_written() {
         }
     }
     assert_eq!(acme.get(PATH).await.header("etag"), "\"0\"", "nothing was written");
-    for (field, value) in [("shape", nested(32)), ("hidden", nested(32)), ("shape", hidden("[1]"))] {
+    let text = hidden(&nested(127));
+    for (field, value) in [("shape", nested(32)), ("hidden", nested(32)), ("shape", text.to_string())] {
         put(&acme, field, &value).await.data(200);
     }
     let shown = acme.get(PATH).await;
-    let expected = [json!([1]), json!({"set": true}), json!("kept")];
+    let expected = [text, json!({"set": true}), json!("kept")];
     let values = |answer: &Answer| {
         let fields = answer.data(200)["fields"].as_array().unwrap();
         fields.iter().map(|field| field["value"].clone()).collect::<Vec<_>>()

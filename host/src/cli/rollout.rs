@@ -171,6 +171,27 @@ fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
 }
 
+/// A line for each of the first tenants that have another version than they are given, and one for how many more there
+/// are. Those who lack a setting are told of as [`unconfigured`].
+pub(super) fn not_moved(rollout: &Value) -> impl Iterator<Item = String> {
+    const SHOWN: usize = 5;
+
+    let list = |key: &str| rollout[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let unconfigured: Vec<&Value> = list("unconfigured").iter().map(|outcome| &outcome["tenant"]).collect();
+    let left = list("notMoved").iter().filter(|outcome| !unconfigured.contains(&&outcome["tenant"]));
+    let left: Vec<&Value> = left.collect();
+    let more = left.len().checked_sub(SHOWN).filter(|more| *more > 0);
+    let lines: Vec<String> = left.iter().take(SHOWN).map(|outcome| has_not_moved(outcome)).collect();
+    lines.into_iter().chain(more.map(|more| format!("and {more} more: tenon rollouts")))
+}
+
+/// What an outcome says of a tenant.
+fn has_not_moved(outcome: &Value) -> String {
+    let [tenant, version, reason] =
+        ["tenant", "version", "reason"].map(|key| outcome[key].as_str().unwrap_or("no version"));
+    format!("{tenant} was not moved and has {version}: {reason}")
+}
+
 /// A line for each tenant that takes part and lacks a setting.
 pub(super) fn unconfigured(rollout: &Value) -> impl Iterator<Item = String> {
     rollout["unconfigured"].as_array().into_iter().flatten().map(|outcome| {
@@ -190,10 +211,7 @@ fn already(rollout: &Value) -> String {
 /// those are moved whose data is in the way.
 fn outcomes(rollout: &Value) -> String {
     let text = |outcome: &Value, key: &str| outcome[key].as_str().unwrap_or("no version").to_owned();
-    let line = |outcome: &Value| {
-        let [tenant, version, reason] = ["tenant", "version", "reason"].map(|key| text(outcome, key));
-        format!("\n{tenant} was not moved and has {version}: {reason}")
-    };
+    let line = |outcome: &Value| format!("\n{}", has_not_moved(outcome));
     let plugin = text(rollout, "plugin");
     let in_the_way = unmoved(rollout).any(|outcome| text(outcome, "reason").starts_with(lifecycle::MIGRATIONS));
     let way = in_the_way.then(|| {

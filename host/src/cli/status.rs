@@ -155,7 +155,8 @@ fn screen(status: &Value) -> anyhow::Result<String> {
     });
     for rollout in &rollouts {
         lines.push(format!("  {}", super::rollout::told(rollout)));
-        lines.extend(super::rollout::unconfigured(rollout).map(|line| format!("    {line}")));
+        let tenants = super::rollout::unconfigured(rollout).chain(super::rollout::not_moved(rollout));
+        lines.extend(tenants.map(|line| format!("    {line}")));
     }
     let waiting = status["grantsWaiting"].as_array().cloned().unwrap_or_default();
     let grants = match (status["plugins"].is_null(), waiting.is_empty()) {

@@ -111,6 +111,11 @@ async fn the_next_snapshot_replaces_and_remembers(db: &dyn ControlPlane) {
     let added = db.plugin_fetch("crm", "1.10.0").await.unwrap().unwrap();
     assert_eq!(added.first_seen_at, next.plugins[1].plugin.first_seen_at);
     assert_eq!(db.plugin_fetch("analytics", "1.0.0").await.unwrap(), None);
+    let crm = |version: &str| ("crm".to_owned(), version.to_owned());
+    let one_is_awaited = RegistrySnapshot { awaited: vec![crm("1.10.0")], ..snapshot(&[("crm", "1.2.0")]) };
+    db.registry_replace(one_is_awaited).await.unwrap();
+    assert_eq!(db.plugin_fetch("crm", "1.10.0").await.unwrap(), Some(added), "it is not gone");
+    db.registry_replace(next).await.unwrap();
     assert_eq!(db.import_list("analytics", "1.0.0").await.unwrap(), []);
     assert_eq!(db.service_list().await.unwrap(), []);
     assert_eq!(db.rejected_file_list().await.unwrap(), []);

@@ -134,6 +134,8 @@ pub struct Claim {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistrySnapshot {
     pub plugins: Vec<PluginRecord>,
+    /// Id and version of those that are not among them and stay written down all the same.
+    pub awaited: Vec<(String, String)>,
     pub rejected: Vec<RejectedFile>,
     /// New claims, and those that take the place of others. Claims not named here stay.
     pub claims: Vec<Claim>,

@@ -42,8 +42,9 @@ pub(super) async fn replace(db: &mut SqliteConnection, snapshot: &RegistrySnapsh
 }
 
 async fn forget_absent(db: &mut SqliteConnection, snapshot: &RegistrySnapshot) -> Result<(), Error> {
-    let present: HashSet<(&str, &str)> =
-        snapshot.plugins.iter().map(|record| (record.plugin.id.as_str(), record.plugin.version.as_str())).collect();
+    let present = snapshot.plugins.iter().map(|record| (record.plugin.id.as_str(), record.plugin.version.as_str()));
+    let awaited = snapshot.awaited.iter().map(|(id, version)| (id.as_str(), version.as_str()));
+    let present: HashSet<(&str, &str)> = present.chain(awaited).collect();
     let known: Vec<(String, String)> = sqlx::query_as(sql::PLUGIN_KEYS).fetch_all(&mut *db).await?;
     for (id, version) in known {
         if !present.contains(&(id.as_str(), version.as_str())) {

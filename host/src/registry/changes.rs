@@ -88,14 +88,9 @@ pub(super) fn audited(known: &[db::Plugin], refused: &[db::RejectedFile], after:
             Some(_) => {}
         }
     }
-    for row in known {
-        let is_it = |plugin: &&Arc<Plugin>| {
-            plugin.key().id.as_str() == row.id && plugin.key().version.to_string() == row.version
-        };
-        if !after.plugins().iter().any(|plugin| is_it(&plugin)) {
-            let was = told(&row.file_name, &row.sha256);
-            entries.push(entry("directory.removed", format!("{} {}", row.id, row.version), Some(was), None));
-        }
+    for row in known.iter().filter(|row| !is_in(row, after)) {
+        let was = told(&row.file_name, &row.sha256);
+        entries.push(entry("directory.removed", format!("{} {}", row.id, row.version), Some(was), None));
     }
     for file in after.rejected() {
         let is_it = |row: &&db::RejectedFile| {
@@ -109,6 +104,13 @@ pub(super) fn audited(known: &[db::Plugin], refused: &[db::RejectedFile], after:
         }
     }
     entries
+}
+
+/// Whether the snapshot has this version, from whatever file.
+pub(super) fn is_in(row: &db::Plugin, snapshot: &Snapshot) -> bool {
+    let is_it =
+        |plugin: &Arc<Plugin>| plugin.key().id.as_str() == row.id && plugin.key().version.to_string() == row.version;
+    snapshot.plugins().iter().any(is_it)
 }
 
 /// The same for plugins that hear of it: what came and what went.

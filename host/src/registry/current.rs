@@ -142,9 +142,12 @@ impl Registry {
             self.control.versions_note(highest, kept).await?;
         }
         let (known, refused) = (self.control.plugin_list().await?, self.control.rejected_file_list().await?);
+        // What a file held when the host was stopped is not gone while the start goes on without it.
+        let (awaited, known): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|plugin| files.awaits(&plugin.file_name) && !changes::is_in(plugin, &snapshot));
         let audited = changes::audited(&known, &refused, &snapshot);
         let announced = changes::announced(&audited);
-        self.control.registry_replace(record::of(&snapshot, next.claims, audited)).await?;
+        self.control.registry_replace(record::of(&snapshot, awaited, next.claims, audited)).await?;
         changes::announce(&announced, self.runtime.announcements());
         self.lifecycle.forgive_due(snapshot.plugins());
         changes::log(&before, &snapshot);

@@ -5,12 +5,18 @@ use super::resolve::{self, Outcome, Status};
 use super::snapshot::Snapshot;
 use crate::db;
 
-/// The rows of a snapshot, with the links of a tenant that has chosen nothing, what is claimed anew, and what the audit
-/// log has to say of it.
-pub fn of(snapshot: &Snapshot, claims: Vec<db::Claim>, audit: Vec<db::AuditEntry>) -> db::RegistrySnapshot {
+/// The rows of a snapshot, with the links of a tenant that has chosen nothing, the plugins of before that are still being
+/// loaded, what is claimed anew, and what the audit log has to say of it.
+pub fn of(
+    snapshot: &Snapshot,
+    awaited: Vec<db::Plugin>,
+    claims: Vec<db::Claim>,
+    audit: Vec<db::AuditEntry>,
+) -> db::RegistrySnapshot {
     let view = snapshot.default_view();
     db::RegistrySnapshot {
         plugins: snapshot.plugins().iter().map(|plugin| record(plugin, view.resolved(plugin.key()))).collect(),
+        awaited: awaited.into_iter().map(|plugin| (plugin.id, plugin.version)).collect(),
         rejected: snapshot
             .rejected()
             .iter()

@@ -158,6 +158,11 @@ impl Files {
         self.awaited.is_empty()
     }
 
+    /// Whether a file lay there when the host started and is not loaded yet.
+    pub(super) fn awaits(&self, file_name: &str) -> bool {
+        self.awaited.contains(file_name)
+    }
+
     /// Notes of which files the first look has not told what they hold. Where it waits for all of them there is no
     /// other look.
     fn await_rest(&mut self, occasion: Occasion, wait: Option<Duration>) {
@@ -167,7 +172,10 @@ impl Files {
             self.awaited = rest.filter(|_| wait.is_some()).cloned().collect();
             return;
         }
+        let before = self.awaited.len();
         self.awaited.retain(|name| self.pending.contains_key(name) || self.loading.contains_key(name));
+        // One that went before it was loaded has changed nothing else, and what it held is gone with it.
+        self.stale |= self.awaited.len() != before;
     }
 
     /// The files that something runs from.

@@ -3,10 +3,10 @@
 use std::fs;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{QUICK, data, second};
-use crate::common::{Host, Scratch, ask, eventually};
+use crate::common::{Host, Scratch, ask, eventually, output};
 use crate::files::bomb::{LONG, bomb};
 use crate::files::{put, with_section};
 
@@ -66,4 +66,12 @@ async fn who_still_loads_hears_what_is_published_meanwhile_also_when_the_host_is
         assert_eq!(told, [json!(1), json!(2), json!(3)], "{plugin}");
     }
     assert!(host.get("/api/v1/events/dead").await.rows().is_empty());
+    // Neither was ever gone: one came back with other bytes. The bomb was not loaded, so nobody is told of it.
+    let mut audit = host.scratch().tenon(&["audit", "--operation", "directory.", "--json", "--data"]);
+    audit.arg(host.scratch().data());
+    let entries: Vec<Value> = serde_json::from_str(&output(audit).await.success()).unwrap();
+    let times = |operation: &str| entries.iter().filter(|entry| entry["operation"] == operation).count();
+    let [added, replaced] = ["directory.added", "directory.replaced"].map(times);
+    // What was put there first may have been killed before it was loaded.
+    assert!(added == 2 && matches!(replaced, 1 | 2) && entries.len() == added + replaced, "{entries:?}");
 }

@@ -170,6 +170,8 @@ async fn a_version_that_fails_for_tenants_nobody_named_is_no_success() {
     let listed = tenon(&host, &["rollouts", "--json"]).unwrap();
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed[0]["notMoved"][1]["tenant"], "beta", "{listed}");
+    let status = tenon(&host, &["status"]).unwrap();
+    assert!(status.contains("    beta was not moved and has 1.0.0: "), "{status}");
     assert_eq!(have(&tenants).await, ["1.0.0"; 2]);
 }
 

@@ -106,13 +106,6 @@ pub(super) fn audited(known: &[db::Plugin], refused: &[db::RejectedFile], after:
     entries
 }
 
-/// Whether the snapshot has this version, from whatever file.
-pub(super) fn is_in(row: &db::Plugin, snapshot: &Snapshot) -> bool {
-    let is_it =
-        |plugin: &Arc<Plugin>| plugin.key().id.as_str() == row.id && plugin.key().version.to_string() == row.version;
-    snapshot.plugins().iter().any(is_it)
-}
-
 /// The same for plugins that hear of it: what came and what went.
 pub(super) fn announced(audited: &[db::AuditEntry]) -> Vec<(&'static str, String)> {
     let topic = |operation: &str| match operation {
@@ -121,6 +114,13 @@ pub(super) fn announced(audited: &[db::AuditEntry]) -> Vec<(&'static str, String
         _ => None,
     };
     audited.iter().filter_map(|entry| Some((topic(&entry.operation)?, entry.target.clone()))).collect()
+}
+
+/// Whether the snapshot has this version, from whatever file.
+pub(super) fn is_in(row: &db::Plugin, snapshot: &Snapshot) -> bool {
+    let is_it =
+        |plugin: &Arc<Plugin>| plugin.key().id.as_str() == row.id && plugin.key().version.to_string() == row.version;
+    snapshot.plugins().iter().any(is_it)
 }
 
 /// Announces it, once it is written down.

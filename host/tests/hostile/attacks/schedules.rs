@@ -13,7 +13,7 @@ const NAMES: [&str; 3] = ["spin", "trap", "sleep"];
 /// A busy machine may take away the whole time of a run before its CPU time is used up.
 const LATE: &str = "did not answer within";
 
-/// Its manifest. By the clock its schedules are due once a year.
+/// Its manifest. By the clock its schedules are due once in four years.
 pub fn manifest() -> Value {
     json!({
         "id": PLUGIN,

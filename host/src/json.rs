@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// The key by which the reader announces a number.
 const NUMBER: &str = "$serde_json::private::Number";
@@ -24,7 +24,8 @@ pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(text).map(|Json(value)| value)
 }
 
-/// A value within what is read as a type.
+/// A value within what is read as a type, from a text or a `&Value`. Where strings are given away instead of lent, as an
+/// owned `Value` does and what serde buffers for `flatten`, a member of the library's name would count as a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Json(pub Value);
 
@@ -41,6 +42,15 @@ impl<'de> Deserialize<'de> for Json {
 /// The deserializer's.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     Json::deserialize(deserializer).map(|Json(value)| value)
+}
+
+/// The same for what may be null or missing.
+///
+/// # Errors
+///
+/// The deserializer's.
+pub fn deserialize_optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Option::<Json>::deserialize(deserializer).map(|json| json.map(|Json(value)| value))
 }
 
 /// Takes whatever comes. With a cell, behind the key by which a number is announced, it says there whether one was.
@@ -71,6 +81,14 @@ impl<'de> Visitor<'de> for Any<'_> {
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(value.into())
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
+        Ok(Number::from_i128(value).into())
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
+        Ok(Number::from_u128(value).into())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
@@ -148,6 +166,19 @@ mod tests {
             assert_eq!(value(number).to_string(), number);
             assert_eq!(value(&format!("{{\"a\":[{number}]}}"))["a"][0].to_string(), number);
         }
+    }
+
+    /// As manifests are read.
+    #[test]
+    fn a_value_is_read_as_the_text_that_it_is() {
+        let text = format!(
+            "[{{\"{NUMBER}\":\"2\"}},{{\"{NUMBER}\":1}},123456789012345678901234567890,-{},1e+400,1.50]",
+            u64::MAX
+        );
+        let known = value(&text);
+        assert_eq!(Json::deserialize(&known).unwrap().0, known);
+        assert_eq!(deserialize_optional(&Value::Null).unwrap(), None);
+        assert_eq!(deserialize_optional(&known[0]).unwrap(), Some(known[0].clone()));
     }
 
     /// As the bodies of the host's own operations are read.

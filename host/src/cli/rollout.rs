@@ -171,18 +171,19 @@ fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
 }
 
-/// A line for each of the first tenants that have another version than they are given, and one for how many more there
-/// are. Those who lack a setting are told of as [`unconfigured`].
+/// A line for each of the first tenants that have another version than they are given, and one where there are more. Those
+/// who lack a setting are told of as [`unconfigured`].
 pub(super) fn not_moved(rollout: &Value) -> impl Iterator<Item = String> {
     const SHOWN: usize = 5;
 
     let list = |key: &str| rollout[key].as_array().map(Vec::as_slice).unwrap_or_default();
     let unconfigured: Vec<&Value> = list("unconfigured").iter().map(|outcome| &outcome["tenant"]).collect();
     let left = list("notMoved").iter().filter(|outcome| !unconfigured.contains(&&outcome["tenant"]));
-    let left: Vec<&Value> = left.collect();
-    let more = left.len().checked_sub(SHOWN).filter(|more| *more > 0);
-    let lines: Vec<String> = left.iter().take(SHOWN).map(|outcome| has_not_moved(outcome)).collect();
-    lines.into_iter().chain(more.map(|more| format!("and {more} more: tenon rollouts")))
+    let mut lines: Vec<String> = left.take(SHOWN + 1).map(has_not_moved).collect();
+    if let Some(one_too_many) = lines.get_mut(SHOWN) {
+        "and others: tenon rollouts".clone_into(one_too_many);
+    }
+    lines.into_iter()
 }
 
 /// What an outcome says of a tenant.

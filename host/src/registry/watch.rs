@@ -334,7 +334,7 @@ impl Files {
                 Some(Err(error)) => {
                     tracing::error!(%error, file = name, "loading was broken off; it is tried again");
                     // Nobody waits for it for ever.
-                    self.awaited.remove(&name);
+                    self.stale |= self.awaited.remove(&name);
                     continue;
                 }
             };

@@ -264,8 +264,12 @@ async fn quotas() {
             }
             None => {
                 let path = command.split("localhost:4000").nth(1).unwrap().split(' ').next().unwrap();
-                let body = command.split('\'').nth(1).unwrap();
-                host.put(path, serde_json::from_str(body).unwrap()).await.text
+                // As curl does: the type of the body is its own unless the command has another.
+                let kind = command.split("Content-Type: ").nth(1).and_then(|rest| rest.split('\'').next());
+                let body = command.rsplit('\'').nth(1).unwrap().to_owned();
+                let request = host.request(Method::PUT, path);
+                let kind = kind.unwrap_or("application/x-www-form-urlencoded");
+                ask(request.header("Content-Type", kind).body(body)).await.text
             }
         };
         assert_eq!(said, shown, "{command}");

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::jwks::{Jwk, Material};
 use crate::config::JwtAlgorithm;
+use crate::json::Json;
 
 /// What is wrong with the form of a token.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,9 +30,9 @@ pub(super) struct Jws<'a> {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    kid: Option<Value>,
-    typ: Option<Value>,
-    crit: Option<Value>,
+    kid: Option<Json>,
+    typ: Option<Json>,
+    crit: Option<Json>,
 }
 
 impl<'a> Jws<'a> {
@@ -49,12 +50,12 @@ impl<'a> Jws<'a> {
         if header.alg != name(algorithm) {
             return Err(Malformed("is not signed with the algorithm that this host takes (auth.jwt.algorithm)"));
         }
-        if !header.typ.is_none_or(|typ| is_token_type(&typ)) {
+        if !header.typ.is_none_or(|Json(typ)| is_token_type(&typ)) {
             return Err(Malformed("is of a type (`typ`) other than JWT"));
         }
         let kid = match header.kid {
             None => None,
-            Some(Value::String(kid)) => Some(kid),
+            Some(Json(Value::String(kid))) => Some(kid),
             Some(_) => return Err(Malformed("names its key (`kid`) by something other than a text")),
         };
         Ok(Self { algorithm, kid, signed, payload: decode(payload)?, signature: decode(signature)? })

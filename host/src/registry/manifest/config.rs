@@ -29,7 +29,7 @@ pub struct ConfigField {
     #[serde(default)]
     pub required: bool,
     /// The value where the tenant sets none; null is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::json::deserialize_optional", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// Whether the value is encrypted at rest and never shown again.
     #[serde(default)]

@@ -66,7 +66,7 @@ impl Manifest {
             // The document itself is no object, or there is more wrong with it than was noted.
             _ => return Err(problems.into_errors()),
         };
-        match deserialize(well_formed_part(document, &malformed), &mut problems) {
+        match deserialize(&well_formed_part(document, &malformed), &mut problems) {
             Some(manifest) => {
                 rules::check(&manifest, &malformed, &mut problems);
                 problems.into_result(manifest)
@@ -96,7 +96,7 @@ fn well_formed_part(mut document: Value, malformed: &[String]) -> Value {
 
 /// What has the shape of a manifest deserialises. Should the schema ever say less than the types,
 /// the difference ends here as one more problem with its place.
-fn deserialize(document: Value, problems: &mut Problems) -> Option<Manifest> {
+fn deserialize(document: &Value, problems: &mut Problems) -> Option<Manifest> {
     use serde_path_to_error::Segment as At;
 
     serde_path_to_error::deserialize(document)

@@ -158,7 +158,7 @@ impl<'s> Walk<'s, '_> {
             (Value::Null, _) => "leave the field out, or give it a value".to_owned(),
             (Value::Number(_) | Value::Bool(_), "a string") => format!("put it into quotes: \"{value}\""),
             (Value::String(text), "a number" | "an integer" | "true or false")
-                if serde_json::from_str::<Value>(text).is_ok() =>
+                if crate::json::read(text.as_bytes()).is_ok() =>
             {
                 format!("write it without quotes: {}", excerpt(text))
             }

@@ -103,6 +103,23 @@ fn a_whole_manifest_is_read_and_written_back() {
     assert_eq!(Manifest::parse(&written).unwrap(), manifest);
 }
 
+/// What the library that reads JSON would take for a number, or for JSON in a string.
+#[test]
+fn a_default_is_what_the_author_wrote_under_any_name() {
+    for default in [
+        json!({"$serde_json::private::RawValue": "[[0]]"}),
+        json!({"$serde_json::private::RawValue": 242}),
+        json!({"$serde_json::private::Number": "5"}),
+        json!([{"$serde_json::private::Number": 1}, 1.50, u64::MAX]),
+    ] {
+        let document = with("/config/3/default", default.clone());
+        let manifest = Manifest::parse(document.to_string().as_bytes()).unwrap();
+        assert_eq!(manifest.config[3].default, Some(default));
+    }
+    let none = Manifest::parse(with("/config/3/default", Value::Null).to_string().as_bytes()).unwrap();
+    assert_eq!(none.config[3].default, None);
+}
+
 #[test]
 fn three_fields_make_a_manifest_and_a_string_makes_an_author() {
     let manifest = Manifest::parse(br#"{"id":"a","name":"A","version":"0.1.0","author":"Jo"}"#).unwrap();

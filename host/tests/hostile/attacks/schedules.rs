@@ -1,4 +1,4 @@
-//! Schedules that never end, or trap, asked for by hand again and again, and more at once than may run.
+//! Schedules that never end, or trap, asked for by hand again and again, also while they run.
 
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -83,8 +83,8 @@ pub fn outside(requests: &[String]) -> usize {
 /// Every file of the data directory: each tenant's hold its own canary alone, and the host's own hold nobody's. How many
 /// files there were. It changes what it looks at.
 ///
-/// In the rows of a database nothing of another may be, in the bytes of a file no value of another. The bare id is not
-/// looked for in bytes: where SQLite has given away a part of a place that was freed, what remains of a tenant's own
+/// In the rows of a database nothing of another may be, in its bytes no value of another. The bare id is not
+/// looked for there: where SQLite has given away a part of a place that was freed, what remains of a tenant's own
 /// `kanaria` can be followed by the length of something new, which now and then is that of a `b`.
 ///
 /// # Panics
@@ -97,7 +97,8 @@ pub fn files(data: &Path) -> usize {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            if let Some(canary) = foreign(&bytes, tenant, true) {
+            let is_database = path.file_name().is_some_and(|name| name.to_string_lossy().contains(".sqlite"));
+            if let Some(canary) = foreign(&bytes, tenant, is_database) {
                 let at = find(&bytes, canary).unwrap_or_default();
                 let around = bytes[at.saturating_sub(100)..(at + 100).min(bytes.len())].escape_ascii();
                 panic!("{} holds {canary}, at byte {at}: {around}", path.display());
